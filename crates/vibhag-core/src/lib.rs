@@ -1,0 +1,18 @@
+//! Types that every part of Vibhag shares: images, label maps, class tables, colours,
+//! errors and counter-based random numbers. No I/O, no tensors.
+
+pub mod class_table;
+pub mod color;
+pub mod error;
+pub mod image;
+pub mod label_map;
+pub mod preprocessing;
+pub mod rng;
+
+pub use class_table::{Class, ClassTable};
+pub use color::Rgb;
+pub use error::{Error, Result};
+pub use image::{Image, Samples};
+pub use label_map::{BinaryMask, LabelMap};
+pub use preprocessing::{Geometry, Preprocessing};
+pub use rng::{Purpose, Rng};

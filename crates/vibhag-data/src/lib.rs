@@ -1,0 +1,1 @@
+//! Decoders, dataset formats, fingerprint, splits, augmentation and the threaded batch loader.

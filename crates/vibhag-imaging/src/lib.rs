@@ -1,0 +1,1 @@
+//! Pure pixel algorithms: resampling, warping, connected components, contours.

@@ -1,0 +1,1 @@
+//! CPU convolution kernels on plain slices.

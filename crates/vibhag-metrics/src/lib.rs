@@ -1,0 +1,1 @@
+//! Segmentation metrics: pure functions and mergeable accumulators.

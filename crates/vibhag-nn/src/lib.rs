@@ -1,0 +1,1 @@
+//! Networks on burn: blocks, encoders, decoders, heads, losses and their registries.

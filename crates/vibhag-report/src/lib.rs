@@ -1,0 +1,1 @@
+//! Curves, overlays, tables and the self-contained HTML report.

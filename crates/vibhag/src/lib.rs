@@ -1,0 +1,1 @@
+//! Vibhag: image segmentation from two folders to a trusted predictor. Library and command line.
