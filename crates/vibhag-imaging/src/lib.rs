@@ -1,1 +1,18 @@
 //! Pure pixel algorithms: resampling, warping, connected components, contours.
+//!
+//! Coordinates are continuous and start at the image's corner: pixel `i` covers `[i, i + 1)` and
+//! its centre is `i + 0.5`. Resizing is then a pure scaling and mirroring is `x -> width - x`.
+
+pub mod blur;
+pub mod components;
+pub mod contours;
+pub mod displacement;
+pub mod resample;
+pub mod warp;
+
+pub use blur::gaussian_blur;
+pub use components::{Components, Connectivity, label_components};
+pub use contours::{Contour, boundary, fill_contours, label_boundaries, trace_contours};
+pub use displacement::Displacement;
+pub use resample::{resize_image, resize_labels, resize_plane_bilinear};
+pub use warp::{Affine, warp_image, warp_labels};
