@@ -1,1 +1,27 @@
-//! CPU convolution kernels on plain slices.
+//! CPU convolution kernels on plain slices: `f32`, NCHW, forward and both backward passes.
+//!
+//! Layout: everything stays NCHW, the layout that burn's tensors have, so no layer pays for a conversion. Pixels of
+//! a plane are contiguous, hence the vector lanes run along rows: depthwise kernels vectorise over a row, Winograd
+//! over eight neighbouring tiles, and a 1x1 convolution is one matrix product per image without any gathering.
+//!
+//! Results have the same bits for any number of threads: work is cut by shape alone, and every sum has a fixed order.
+//!
+//! Speed needs no build flag: the vector code is compiled for AVX2+FMA beside a portable version, and chosen at run
+//! time.
+
+mod depthwise;
+mod general;
+mod matmul;
+mod norm;
+mod pointwise;
+mod shape;
+mod simd;
+mod upsample;
+mod winograd;
+
+mod conv;
+
+pub use conv::{Algorithm, algorithm, backward_bias, backward_data, backward_weights, forward};
+pub use norm::{Activation, BatchNorm, affine_act, affine_act_backward, batch_norm_act, batch_norm_act_backward};
+pub use shape::{ConvShape, Planes};
+pub use upsample::{upsample2x_concat, upsample2x_concat_backward};

@@ -1,0 +1,106 @@
+//! Run-time dispatch, per-thread scratch memory and shared output slices.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+/// Whether the AVX2+FMA versions may run (the answer is cached by the standard library).
+#[inline]
+pub(crate) fn has_avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
+/// Multiply-add that is one instruction where the caller was compiled for FMA. Without the feature `f32::mul_add`
+/// would call the C library for every element, so the portable version rounds twice instead.
+#[inline(always)]
+pub(crate) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// Compiles a body generic over `const FMA: bool` for AVX2+FMA and portably, and picks at run time.
+macro_rules! multiversion {
+    ($(#[$meta:meta])* fn $name:ident [$($gen:tt)*] [$($inst:ident),*] ($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:ident) => {
+        $(#[$meta])*
+        #[allow(unsafe_code)]
+        fn $name<$($gen)*>($($arg: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                #[allow(clippy::too_many_arguments)]
+                fn wide<$($gen)*>($($arg: $ty),*) $(-> $ret)? {
+                    $body::<true, $($inst),*>($($arg),*)
+                }
+                if $crate::simd::has_avx2() {
+                    // SAFETY: `wide` is a safe function whose only requirement is the target features, which were
+                    // just detected on the running CPU.
+                    return unsafe { wide::<$($inst),*>($($arg),*) };
+                }
+            }
+            $body::<false, $($inst),*>($($arg),*)
+        }
+    };
+}
+pub(crate) use multiversion;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends `len` floats of per-thread memory with unspecified contents. The buffer is taken out of the pool while it is
+/// lent, so calls may nest.
+pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    let mut buffer = SCRATCH.with(|s| s.borrow_mut().pop()).unwrap_or_default();
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    let result = f(&mut buffer[..len]);
+    SCRATCH.with(|s| s.borrow_mut().push(buffer));
+    result
+}
+
+/// A mutable slice that parallel tasks share, each writing parts that no other task touches.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'a> {
+    ptr: *mut f32,
+    len: usize,
+    life: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: the pointer comes from an exclusive slice that outlives `'a`; access goes through the `unsafe` methods below,
+// whose contract forbids overlapping parts.
+#[allow(unsafe_code)]
+unsafe impl Send for Shared<'_> {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(slice: &'a mut [f32]) -> Self {
+        Self { ptr: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
+    }
+
+    /// The part `start..start + len`; the bounds are checked.
+    ///
+    /// # Safety
+    /// No other live reference may overlap the part.
+    #[allow(unsafe_code, clippy::mut_from_ref)]
+    pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &'a mut [f32] {
+        assert!(start <= self.len && len <= self.len - start, "part outside the shared slice");
+        // SAFETY: in bounds by the assertion; exclusive by this function's contract.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr.add(start), len) }
+    }
+
+    /// Pointer to element `start` of a strided region that ends before `end`; the bounds are checked.
+    #[allow(unsafe_code)]
+    pub(crate) fn region(&self, start: usize, end: usize) -> *mut f32 {
+        assert!(start <= end && end <= self.len, "region outside the shared slice");
+        // SAFETY: `start <= len`, so the result stays inside the allocation or one past its end.
+        unsafe { self.ptr.add(start) }
+    }
+}
