@@ -1,0 +1,134 @@
+//! What a network looks like, with every default visible; written into plans and model bundles.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use vibhag_core::{Error, Result};
+
+use crate::blocks::{Order, Upsampling};
+use crate::decoders::{Decoder, PyramidUNet, SegNetDecoder, UNetDecoder};
+use crate::encoders::{ENCODERS, Encoder, EncoderInfo, PlainEncoder, Vgg, encoder_info};
+use crate::heads::SemanticHead;
+use crate::init;
+use crate::network::Network;
+use crate::registry::{ARCHITECTURES, ArchitectureInfo, DECODER_CHANNELS, FLAT, PARTS, Prefixes, SMP, architecture_info};
+
+/// A network's shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// A name of [`ARCHITECTURES`].
+    pub architecture: String,
+    /// A name of [`ENCODERS`], or none for the architecture's own encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output: classes, or 1 for a binary task.
+    pub out_channels: usize,
+    /// Widths of the architecture's own encoder, finest level first; their number is the depth.
+    /// Empty with an encoder from the registry.
+    pub widths: Vec<usize>,
+    /// Widths of the decoder over an encoder from the registry, coarse to fine. Empty otherwise.
+    pub decoder_channels: Vec<usize>,
+    /// How the decoder doubles the resolution.
+    pub upsampling: Upsampling,
+}
+
+impl NetworkConfig {
+    /// The architecture with its defaults.
+    ///
+    /// # Errors
+    /// When a name is unknown or the architecture takes no encoder.
+    pub fn new(architecture: &str, encoder: Option<&str>, in_channels: usize, out_channels: usize) -> Result<Self> {
+        let info = find_architecture(architecture)?;
+        if let Some(name) = encoder {
+            find_encoder(name)?;
+        }
+        let own = encoder.is_none();
+        let config = Self {
+            architecture: architecture.to_owned(),
+            encoder: encoder.map(str::to_owned),
+            in_channels,
+            out_channels,
+            widths: if own { info.widths.to_vec() } else { Vec::new() },
+            decoder_channels: if own { Vec::new() } else { DECODER_CHANNELS.to_vec() },
+            upsampling: if own { info.upsampling } else { Upsampling::Nearest },
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Builds the network with initial weights that `seed` alone decides. On an autodiff device
+    /// it is ready for training.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself.
+    pub fn init(&self, device: &Device, seed: u64) -> Result<Network> {
+        Ok(init::initialize(self.build(device)?, seed))
+    }
+
+    /// Builds the network with convolution kernels of zeros, to be filled from a file.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself.
+    pub fn build(&self, device: &Device) -> Result<Network> {
+        self.check()?;
+        let order = if self.architecture == "segnet-lite" { Order::ReluNorm } else { Order::NormRelu };
+        let encoder = match &self.encoder {
+            Some(name) => (find_encoder(name)?.build)(self.in_channels, device),
+            None if self.architecture == "segnet" => Encoder::Vgg(Vgg::new(self.in_channels, &self.widths, device)),
+            None => Encoder::Plain(PlainEncoder::new(self.in_channels, &self.widths, order, device)),
+        };
+        let specs = encoder.specs();
+        let decoder = match (self.architecture.as_str(), &self.encoder) {
+            (_, Some(_)) => Decoder::Pyramid(PyramidUNet::new(&specs, &self.decoder_channels, self.upsampling, device)?),
+            ("segnet", None) => Decoder::SegNet(SegNetDecoder::new(&specs, device)?),
+            (name, None) => Decoder::UNet(UNetDecoder::new(&specs, self.upsampling, order, name != "segnet-lite", device)?),
+        };
+        let kernel = if self.encoder.is_some() || self.architecture == "segnet" { 3 } else { 1 };
+        let head = SemanticHead::new(decoder.out_channels(), self.out_channels, kernel, device);
+        let stride = specs.iter().map(|spec| spec.stride).max().unwrap_or(1);
+        Ok(Network::assemble(encoder, decoder, head, stride, self.clone()))
+    }
+
+    pub(crate) fn prefixes(&self) -> Prefixes {
+        match (&self.encoder, self.architecture.as_str()) {
+            (Some(_), _) => SMP,
+            (None, "segnet") => PARTS,
+            (None, _) => FLAT,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let info = find_architecture(&self.architecture)?;
+        if self.in_channels == 0 || self.out_channels == 0 {
+            return Err(Error::config("a network needs at least one input and one output channel"));
+        }
+        if self.encoder.is_some() && !info.takes_encoder {
+            let takers: Vec<&str> = ARCHITECTURES.iter().filter(|entry| entry.takes_encoder).map(|entry| entry.name).collect();
+            return Err(Error::config(format!("{} has its own encoder", info.name)).hint(format!("leave the encoder out, or use {}", takers.join(", "))));
+        }
+        let widths = if self.encoder.is_some() { &self.decoder_channels } else { &self.widths };
+        if widths.is_empty() || widths.contains(&0) || widths.len() > MAX_DEPTH {
+            let key = if self.encoder.is_some() { "decoder_channels" } else { "widths" };
+            return Err(Error::config(format!("{key} needs 1 to {MAX_DEPTH} numbers above zero")).at(format!("{widths:?}")));
+        }
+        if self.architecture == "segnet" && self.upsampling != Upsampling::Unpooling {
+            return Err(Error::config("SegNet upsamples by unpooling").at(format!("{:?}", self.upsampling)).hint("segnet-lite interpolates"));
+        }
+        Ok(())
+    }
+}
+
+/// Deeper than this no image is large enough.
+const MAX_DEPTH: usize = 10;
+
+fn find_architecture(name: &str) -> Result<&'static ArchitectureInfo> {
+    let names = || ARCHITECTURES.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
+    architecture_info(name).ok_or_else(|| Error::config(format!("unknown architecture '{name}'")).hint(format!("choose one of {}", names())))
+}
+
+fn find_encoder(name: &str) -> Result<&'static EncoderInfo> {
+    let names = || ENCODERS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
+    encoder_info(name).ok_or_else(|| Error::config(format!("unknown encoder '{name}'")).hint(format!("choose one of {}", names())))
+}

@@ -1,0 +1,51 @@
+//! Decoders: from feature maps to one map for the head. A decoder sees an encoder only as a list
+//! of [`FeatureSpec`](crate::encoders::FeatureSpec).
+
+mod pyramid;
+mod segnet;
+mod unet;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+pub use pyramid::PyramidUNet;
+pub use segnet::SegNetDecoder;
+pub use unet::UNetDecoder;
+
+use crate::encoders::Features;
+
+/// Any decoder.
+#[derive(Module, Debug)]
+pub enum Decoder {
+    /// The classical U-Net's expanding path.
+    UNet(UNetDecoder),
+    /// U-Net's decoder for backbone encoders.
+    Pyramid(PyramidUNet),
+    /// SegNet's unpooling decoder.
+    SegNet(SegNetDecoder),
+}
+
+impl Decoder {
+    /// Channels of the output.
+    pub fn out_channels(&self) -> usize {
+        match self {
+            Self::UNet(decoder) => decoder.out_channels(),
+            Self::Pyramid(decoder) => decoder.out_channels(),
+            Self::SegNet(decoder) => decoder.out_channels(),
+        }
+    }
+
+    /// Whether it needs the positions of the encoder's pooling maxima.
+    pub fn needs_pool_indices(&self) -> bool {
+        matches!(self, Self::SegNet(_))
+    }
+
+    /// One map [N, C, H, W] at the image's resolution.
+    pub fn forward(&self, features: Features) -> Tensor<4> {
+        match self {
+            Self::UNet(decoder) => decoder.forward(features.maps),
+            Self::Pyramid(decoder) => decoder.forward(features.maps),
+            Self::SegNet(decoder) => decoder.forward(features),
+        }
+    }
+}

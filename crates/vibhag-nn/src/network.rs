@@ -1,0 +1,83 @@
+//! Encoder, decoder and head in one.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::blocks::{crop, pad_to_multiple};
+use crate::config::NetworkConfig;
+use crate::decoders::Decoder;
+use crate::encoders::Encoder;
+use crate::heads::SemanticHead;
+use crate::named;
+
+/// A segmentation network.
+///
+/// On an autodiff device it trains (batch statistics, gradients); `valid()` gives the network for
+/// inference, on running statistics. Clones share no running statistics.
+#[derive(Module, Debug)]
+pub struct Network {
+    encoder: Encoder,
+    decoder: Decoder,
+    head: SemanticHead,
+    stride: usize,
+    #[module(skip)]
+    config: NetworkConfig,
+}
+
+impl Network {
+    pub(crate) fn assemble(encoder: Encoder, decoder: Decoder, head: SemanticHead, stride: usize, config: NetworkConfig) -> Self {
+        Self { encoder, decoder, head, stride, config }
+    }
+
+    /// What the network looks like.
+    pub fn config(&self) -> &NetworkConfig {
+        &self.config
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// Inputs whose sides are multiples of this are not padded.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Logits of a batch of any size.
+    ///
+    /// # Shapes
+    /// `x` [N, `in_channels`, H, W] -> [N, `out_channels`, H, W].
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        let padded = pad_to_multiple(x, self.stride);
+        let features = self.encoder.forward(padded, self.decoder.needs_pool_indices());
+        crop(self.head.forward(self.decoder.forward(features)), [height, width])
+    }
+
+    /// The number of trained values; running statistics are not counted.
+    pub fn parameters(&self) -> usize {
+        named::shapes(self).iter().filter(|(name, _)| !named::is_statistic(name)).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+
+    /// A short description: architecture, encoder, parameters of each part, feature maps.
+    pub fn summary(&self) -> String {
+        let count = |part: &dyn Fn(&str) -> bool| -> usize {
+            let trained = named::shapes_by_part(self).into_iter().filter(|(_, name, _)| !named::is_statistic(name));
+            trained.filter(|(owner, _, _)| part(owner)).map(|(_, _, shape)| shape.iter().product::<usize>()).sum()
+        };
+        let over = self.config.encoder.as_deref().map_or(String::new(), |name| format!(" over {name}"));
+        let maps: Vec<String> = self.encoder.specs().iter().map(|spec| format!("{}@1/{}", spec.channels, spec.stride)).collect();
+        format!(
+            "{}{over}: {} -> {} channels, {} parameters (encoder {}, decoder {}, head {}); features {}",
+            self.config.architecture,
+            self.config.in_channels,
+            self.config.out_channels,
+            self.parameters(),
+            count(&|owner| owner == "encoder"),
+            count(&|owner| owner == "decoder"),
+            count(&|owner| owner == "head"),
+            maps.join(" "),
+        )
+    }
+}

@@ -1,0 +1,106 @@
+//! Every tensor operation that costs time goes through here, so that kernels are chosen in one
+//! place. The functions mirror PyTorch's functional API on NCHW tensors.
+
+use burn::tensor::activation::relu;
+use burn::tensor::module as generic;
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+
+/// An element-wise activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// The identity.
+    Identity,
+    /// `max(x, 0)`.
+    Relu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+}
+
+/// Applies an activation.
+pub fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => relu(x),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+    }
+}
+
+/// 2-D convolution.
+///
+/// # Shapes
+/// `x` [N, C, H, W], `weight` [O, C / groups, Kh, Kw], `bias` [O] -> [N, O, H', W'].
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions<2>) -> Tensor<4> {
+    generic::conv2d(x, weight, bias, options)
+}
+
+/// Transposed 2-D convolution without padding.
+///
+/// # Shapes
+/// `x` [N, C, H, W], `weight` [C, O, K, K], `bias` [O] -> [N, O, (H - 1) * stride + K, ..].
+pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<4> {
+    let options = ConvTransposeOptions::new([stride; 2], [0; 2], [0; 2], [1; 2], 1);
+    generic::conv_transpose2d(x, weight, bias, options)
+}
+
+/// Normalises with the statistics of the batch.
+///
+/// Returns the output [N, C, H, W], the batch mean [C] and the biased batch variance [C]; the
+/// statistics carry no gradient.
+pub fn batch_norm_train(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
+    let result = generic::batch_norm_train(x, gamma, beta, epsilon);
+    (result.output, result.mean.detach(), result.variance.detach())
+}
+
+/// Multiplies each channel by `scale` [C] and adds `shift` [C].
+pub fn scale_shift(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
+    let channels = scale.dims()[0];
+    x * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
+}
+
+/// Max pooling; padding counts as minus infinity.
+pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
+    generic::max_pool2d(x, pool_options(kernel, stride, padding))
+}
+
+/// 2x2 max pooling that also tells where each maximum was: an index into the H * W plane.
+pub fn max_pool2x2_with_indices(x: Tensor<4>) -> (Tensor<4>, Tensor<4, Int>) {
+    generic::max_pool2d_with_indices(x, pool_options(2, 2, 0))
+}
+
+/// Puts each value of `x` [N, C, H, W] where `indices` says in a plane of zeros of `size`
+/// (H', W'). Indices within a plane are distinct.
+pub fn max_unpool2d(x: Tensor<4>, indices: Tensor<4, Int>, size: [usize; 2]) -> Tensor<4> {
+    let [n, c, h, w] = x.dims();
+    let plane = Tensor::<3>::zeros([n, c, size[0] * size[1]], &x.device());
+    plane
+        .scatter(2, indices.reshape([n, c, h * w]), x.reshape([n, c, h * w]), IndexingUpdateOp::Add)
+        .reshape([n, c, size[0], size[1]])
+}
+
+/// Doubles height and width by repetition.
+pub fn upsample_nearest2x(x: Tensor<4>) -> Tensor<4> {
+    resample(x, InterpolateMode::Nearest)
+}
+
+/// Doubles height and width by bilinear interpolation between pixel centres (`align_corners`
+/// false in PyTorch's terms).
+pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
+    resample(x, InterpolateMode::Bilinear)
+}
+
+fn resample(x: Tensor<4>, mode: InterpolateMode) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    let options = InterpolateOptions::new(mode).with_align_corners(false).with_output_size([2 * h, 2 * w]);
+    generic::interpolate(x, options)
+}
+
+fn pool_options(kernel: usize, stride: usize, padding: usize) -> MaxPoolOptions<2> {
+    MaxPoolOptions {
+        kernel_size: [kernel; 2],
+        stride: [stride; 2],
+        padding: [(padding, padding); 2],
+        dilation: [1; 2],
+        ceil_mode: false,
+    }
+}
