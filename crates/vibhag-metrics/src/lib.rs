@@ -1,1 +1,22 @@
-//! Segmentation metrics: pure functions and mergeable accumulators.
+//! Segmentation metrics: pure functions of counts, mergeable accumulators of counts, and the
+//! evaluation object that `vibhag evaluate --json` prints.
+//!
+//! Accumulators add counts and divide once at the end, so that merging parts gives the same result
+//! as scoring everything in one go.
+
+pub mod bootstrap;
+pub mod confusion;
+pub mod counts;
+pub mod evaluation;
+pub mod functions;
+
+mod builder;
+
+pub use bootstrap::{Interval, bootstrap_mean};
+pub use builder::EvaluationBuilder;
+pub use confusion::ConfusionMatrix;
+pub use counts::Counts;
+pub use evaluation::{ClassScore, Confusion, Evaluation, GroupScore, ImageScore};
+pub use functions::{
+    JACCARD_THRESHOLD, METRICS, Metric, dice, iou, mean, pixel_accuracy, precision, recall, threshold_jaccard,
+};
