@@ -1,0 +1,156 @@
+//! Eight floats at a time: AVX2 registers where the CPU has them, arrays elsewhere.
+
+/// Eight lanes, one per tile.
+pub(super) trait Lane: Copy {
+    fn zero() -> Self;
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+    /// `self * k + other`.
+    fn scale_add(self, k: f32, other: Self) -> Self;
+    fn load(source: &[f32; 8]) -> Self;
+    fn store(self, target: &mut [f32; 8]);
+    /// Columns 0..6 of eight tiles that start four columns apart.
+    fn split(row: &[f32; 36]) -> [Self; 6];
+    /// The inverse for columns 0..4: eight tiles side by side.
+    fn join(columns: [Self; 4], row: &mut [f32; 32]);
+}
+
+impl Lane for [f32; 8] {
+    fn zero() -> Self {
+        [0.0; 8]
+    }
+
+    fn add(self, other: Self) -> Self {
+        std::array::from_fn(|l| self[l] + other[l])
+    }
+
+    fn sub(self, other: Self) -> Self {
+        std::array::from_fn(|l| self[l] - other[l])
+    }
+
+    fn scale_add(self, k: f32, other: Self) -> Self {
+        std::array::from_fn(|l| self[l] * k + other[l])
+    }
+
+    fn load(source: &[f32; 8]) -> Self {
+        *source
+    }
+
+    fn store(self, target: &mut [f32; 8]) {
+        *target = self;
+    }
+
+    fn split(row: &[f32; 36]) -> [Self; 6] {
+        std::array::from_fn(|j| std::array::from_fn(|t| row.get(4 * t + j).copied().unwrap_or(0.0)))
+    }
+
+    fn join(columns: [Self; 4], row: &mut [f32; 32]) {
+        for (i, v) in row.iter_mut().enumerate() {
+            *v = columns[i % 4][i / 4];
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use avx2::Avx2;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m128, __m256, _mm_loadu_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set_m128, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps,
+        _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    };
+
+    use super::Lane;
+
+    /// An AVX2 register. Values exist only inside functions that run after AVX2 and FMA were detected: that is what
+    /// the safety comments below refer to.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Avx2(__m256);
+
+    /// Transposes the 4x4 blocks of both halves.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn transpose(a: [__m256; 4]) -> [__m256; 4] {
+        // SAFETY: AVX2 was detected.
+        unsafe {
+            let (low0, high0) = (_mm256_unpacklo_ps(a[0], a[1]), _mm256_unpackhi_ps(a[0], a[1]));
+            let (low1, high1) = (_mm256_unpacklo_ps(a[2], a[3]), _mm256_unpackhi_ps(a[2], a[3]));
+            [
+                _mm256_shuffle_ps::<0x44>(low0, low1),
+                _mm256_shuffle_ps::<0xEE>(low0, low1),
+                _mm256_shuffle_ps::<0x44>(high0, high1),
+                _mm256_shuffle_ps::<0xEE>(high0, high1),
+            ]
+        }
+    }
+
+    impl Lane for Avx2 {
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn zero() -> Self {
+            // SAFETY: AVX2 was detected.
+            Self(unsafe { _mm256_setzero_ps() })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: AVX2 was detected.
+            Self(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn sub(self, other: Self) -> Self {
+            // SAFETY: AVX2 was detected.
+            Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn scale_add(self, k: f32, other: Self) -> Self {
+            // SAFETY: AVX2 and FMA were detected.
+            Self(unsafe { _mm256_fmadd_ps(self.0, _mm256_set1_ps(k), other.0) })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn load(source: &[f32; 8]) -> Self {
+            // SAFETY: the array holds the eight floats that an unaligned load reads.
+            Self(unsafe { _mm256_loadu_ps(source.as_ptr()) })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn store(self, target: &mut [f32; 8]) {
+            // SAFETY: the array holds the eight floats that an unaligned store writes.
+            unsafe { _mm256_storeu_ps(target.as_mut_ptr(), self.0) };
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn split(row: &[f32; 36]) -> [Self; 6] {
+            // SAFETY: nine loads of four floats at 0, 4, .. 32 lie inside the 36 floats.
+            let quads: [__m128; 9] = std::array::from_fn(|i| unsafe { _mm_loadu_ps(row.as_ptr().add(4 * i)) });
+            // SAFETY: AVX2 was detected.
+            let pair = |i: usize| unsafe { _mm256_set_m128(quads[i + 4], quads[i]) };
+            let (first, next) = (transpose([pair(0), pair(1), pair(2), pair(3)]), [pair(1), pair(2), pair(3), pair(4)]);
+            let next = transpose(next);
+            [first[0], first[1], first[2], first[3], next[0], next[1]].map(Self)
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn join(columns: [Self; 4], row: &mut [f32; 32]) {
+            for (i, v) in transpose(columns.map(|c| c.0)).into_iter().enumerate() {
+                // SAFETY: stores of four floats at 4i and 16 + 4i, i < 4, lie inside the 32 floats.
+                unsafe {
+                    _mm_storeu_ps(row.as_mut_ptr().add(4 * i), _mm256_castps256_ps128(v));
+                    _mm_storeu_ps(row.as_mut_ptr().add(16 + 4 * i), _mm256_extractf128_ps::<1>(v));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Cutting planes into 4x4 tiles and the transforms of F(4x4, 3x3) on eight tiles at a time.
+
+use super::POINTS;
+use super::lane::Lane;
+use crate::simd::Shared;
+
+/// The tiles of a convolution; every output tile is 4x4 and reads 6x6 inputs.
+#[derive(Clone, Copy)]
+pub(super) struct Grid {
+    pub(super) n: usize,
+    pub(super) input: [usize; 2],
+    pub(super) output: [usize; 2],
+    /// Zero rows above and zero columns left of the input.
+    pub(super) before: [usize; 2],
+}
+
+impl Grid {
+    fn rows(&self) -> usize {
+        self.output[0].div_ceil(4)
+    }
+
+    fn columns(&self) -> usize {
+        self.output[1].div_ceil(4)
+    }
+
+    pub(super) fn tiles(&self) -> usize {
+        self.n * self.rows() * self.columns()
+    }
+
+    /// Image, first output row and first output column of a tile.
+    fn place(&self, t: usize) -> [usize; 3] {
+        let (rows, columns) = (self.rows(), self.columns());
+        [t / (rows * columns), t / columns % rows * 4, t % columns * 4]
+    }
+
+    /// Whether tiles `t..t + 8` exist and lie side by side.
+    fn in_a_row(&self, t: usize) -> bool {
+        t % self.columns() + 8 <= self.columns()
+    }
+}
+
+/// `B^T d` of the paper's equation for F(4, 3).
+#[inline(always)]
+fn input_pass<L: Lane>(d: [L; 6]) -> [L; 6] {
+    let (p, q) = (d[3].sub(d[1]), d[4].sub(d[2]));
+    let (a, b) = (d[2].scale_add(-4.0, d[4]), d[1].scale_add(-4.0, d[3]));
+    [
+        d[0].scale_add(4.0, d[2].scale_add(-5.0, d[4])),
+        a.add(b),
+        a.sub(b),
+        p.scale_add(2.0, q),
+        p.scale_add(-2.0, q),
+        d[1].scale_add(4.0, d[3].scale_add(-5.0, d[5])),
+    ]
+}
+
+/// `A^T m`.
+#[inline(always)]
+fn output_pass<L: Lane>(m: [L; 6]) -> [L; 4] {
+    let (s1, d1) = (m[1].add(m[2]), m[1].sub(m[2]));
+    let (s2, d2) = (m[3].add(m[4]), m[3].sub(m[4]));
+    [m[0].add(s1.add(s2)), d2.scale_add(2.0, d1), s2.scale_add(4.0, s1), d2.scale_add(8.0, d1).add(m[5])]
+}
+
+/// `A y`.
+#[inline(always)]
+fn gradient_pass<L: Lane>(y: [L; 4]) -> [L; 6] {
+    let (e, o) = (y[0].add(y[2]), y[1].add(y[3]));
+    let (e2, o2) = (y[2].scale_add(4.0, y[0]), y[3].scale_add(8.0, y[1].add(y[1])));
+    [y[0], e.add(o), e.sub(o), e2.add(o2), e2.sub(o2), y[3]]
+}
+
+/// Rows of `R x C` windows, one per lane, gathered with zeros outside the plane.
+#[inline(always)]
+fn gather<L: Lane, const R: usize>(
+    grid: &Grid,
+    src: &[f32],
+    [channels, c]: [usize; 2],
+    [h, w]: [usize; 2],
+    before: [usize; 2],
+    t: usize,
+) -> [[L; 6]; R] {
+    let plane = |n: usize| &src[(n * channels + c) * h * w..][..h * w];
+    let mut rows = [[L::zero(); 6]; R];
+    if grid.in_a_row(t) {
+        let [n, y0, x0] = grid.place(t);
+        let plane = plane(n);
+        for (i, row) in rows.iter_mut().enumerate() {
+            let Some(y) = (y0 + i).checked_sub(before[0]).filter(|&y| y < h) else { continue };
+            let line = &plane[y * w..(y + 1) * w];
+            let direct = x0.checked_sub(before[1]).and_then(|x| line.get(x..)).and_then(|l| l.first_chunk::<36>());
+            if let Some(chunk) = direct {
+                *row = L::split(chunk);
+                continue;
+            }
+            let mut chunk = [0.0; 36];
+            let skip = before[1].saturating_sub(x0);
+            let from = (x0 + skip - before[1]).min(w);
+            let count = (w - from).min(36 - skip);
+            chunk[skip..skip + count].copy_from_slice(&line[from..from + count]);
+            *row = L::split(&chunk);
+        }
+        return rows;
+    }
+    let mut lanes = [[[0.0f32; 8]; 6]; R];
+    for l in 0..8.min(grid.tiles() - t) {
+        let [n, y0, x0] = grid.place(t + l);
+        let plane = plane(n);
+        for (i, row) in lanes.iter_mut().enumerate() {
+            let Some(y) = (y0 + i).checked_sub(before[0]).filter(|&y| y < h) else { continue };
+            let line = &plane[y * w..(y + 1) * w];
+            for (j, lane) in row.iter_mut().enumerate() {
+                if let Some(v) = (x0 + j).checked_sub(before[1]).and_then(|x| line.get(x)) {
+                    lane[l] = *v;
+                }
+            }
+        }
+    }
+    lanes.map(|row| row.map(|lane| L::load(&lane)))
+}
+
+/// Writes 6x6 transformed values of eight tiles.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn scatter<L: Lane>(values: &[[L; 6]; 6], out: Shared<'_>, [channels, c]: [usize; 2], [count, at]: [usize; 2]) {
+    for (i, row) in values.iter().enumerate() {
+        for (j, v) in row.iter().enumerate() {
+            let start = ((i * 6 + j) * channels + c) * count + at;
+            // SAFETY: the rows of channel `c` are the caller's own, by the contract of the callers.
+            let part = unsafe { out.part(start, 8) };
+            if let Some(chunk) = part.first_chunk_mut() {
+                v.store(chunk);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn input_body<L: Lane>(grid: &Grid, x: &[f32], of: [usize; 2], [t0, count]: [usize; 2], v: Shared<'_>) {
+    for at in (0..count).step_by(8) {
+        let d: [[L; 6]; 6] = gather(grid, x, of, grid.input, grid.before, t0 + at);
+        let half = d.map(input_pass);
+        let mut values = [[L::zero(); 6]; 6];
+        for j in 0..6 {
+            let column = input_pass([half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]]);
+            for i in 0..6 {
+                values[i][j] = column[i];
+            }
+        }
+        // SAFETY: passed on.
+        unsafe { scatter(&values, v, of, [count, at]) };
+    }
+}
+
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn gradient_body<L: Lane>(grid: &Grid, dy: &[f32], of: [usize; 2], [t0, count]: [usize; 2], m: Shared<'_>) {
+    for at in (0..count).step_by(8) {
+        let d: [[L; 6]; 4] = gather(grid, dy, of, grid.output, [0, 0], t0 + at);
+        let half = d.map(|r| gradient_pass([r[0], r[1], r[2], r[3]]));
+        let mut values = [[L::zero(); 6]; 6];
+        for j in 0..6 {
+            let column = gradient_pass([half[0][j], half[1][j], half[2][j], half[3][j]]);
+            for i in 0..6 {
+                values[i][j] = column[i];
+            }
+        }
+        // SAFETY: passed on.
+        unsafe { scatter(&values, m, of, [count, at]) };
+    }
+}
+
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn output_body<L: Lane>(
+    grid: &Grid,
+    m: &[f32],
+    [channels, c]: [usize; 2],
+    [t0, count]: [usize; 2],
+    y: Shared<'_>,
+) {
+    let [h, w] = grid.output;
+    assert!(m.len() >= POINTS * channels * count, "transformed outputs missing");
+    for at in (0..count).step_by(8) {
+        let mut half = [[L::zero(); 6]; 4];
+        for j in 0..6 {
+            let column: [L; 6] = std::array::from_fn(|i| {
+                let start = ((i * 6 + j) * channels + c) * count + at;
+                m[start..].first_chunk().map_or(L::zero(), L::load)
+            });
+            let column = output_pass(column);
+            for i in 0..4 {
+                half[i][j] = column[i];
+            }
+        }
+        let tile = half.map(output_pass);
+        let t = t0 + at;
+        if grid.in_a_row(t) {
+            let [n, y0, x0] = grid.place(t);
+            for (i, columns) in tile.into_iter().enumerate().take(h - y0) {
+                let start = ((n * channels + c) * h + y0 + i) * w + x0;
+                // SAFETY: these tiles of channel `c` are the caller's own.
+                let line = unsafe { y.part(start, 32.min(w - x0)) };
+                if let Some(chunk) = line.first_chunk_mut() {
+                    L::join(columns, chunk);
+                } else {
+                    let mut chunk = [0.0; 32];
+                    L::join(columns, &mut chunk);
+                    line.copy_from_slice(&chunk[..line.len()]);
+                }
+            }
+            continue;
+        }
+        for (i, columns) in tile.into_iter().enumerate() {
+            let mut chunk = [0.0; 32];
+            L::join(columns, &mut chunk);
+            for (l, values) in chunk.chunks_exact(4).enumerate().take(grid.tiles() - t) {
+                let [n, y0, x0] = grid.place(t + l);
+                if y0 + i < h {
+                    let start = ((n * channels + c) * h + y0 + i) * w + x0;
+                    // SAFETY: these tiles of channel `c` are the caller's own.
+                    let line = unsafe { y.part(start, 4.min(w - x0)) };
+                    line.copy_from_slice(&values[..line.len()]);
+                }
+            }
+        }
+    }
+}
+
+/// A transform for the running CPU.
+macro_rules! transform {
+    ($(#[$meta:meta])* $name:ident, $body:ident) => {
+        $(#[$meta])*
+        #[allow(unsafe_code)]
+        pub(super) unsafe fn $name(grid: &Grid, from: &[f32], of: [usize; 2], tiles: [usize; 2], to: Shared<'_>) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn wide(grid: &Grid, from: &[f32], of: [usize; 2], tiles: [usize; 2], to: Shared<'_>) {
+                    // SAFETY: passed on.
+                    unsafe { $body::<super::lane::Avx2>(grid, from, of, tiles, to) }
+                }
+                if crate::simd::has_avx2() {
+                    // SAFETY: the features were just detected; the rest is passed on.
+                    return unsafe { wide(grid, from, of, tiles, to) };
+                }
+            }
+            // SAFETY: passed on.
+            unsafe { $body::<[f32; 8]>(grid, from, of, tiles, to) }
+        }
+    };
+}
+
+transform! {
+    /// `B^T d B` of channel `c` of `of = [channels, c]` for the tiles `[first, count]` into `[36][channels][count]`;
+    /// tiles past the last one become zero. `count` is a multiple of eight.
+    ///
+    /// # Safety
+    /// No other live reference may overlap the rows of channel `c`.
+    input_tiles, input_body
+}
+
+transform! {
+    /// `A dy A^T`, otherwise as [`input_tiles`].
+    ///
+    /// # Safety
+    /// No other live reference may overlap the rows of channel `c`.
+    gradient_tiles, gradient_body
+}
+
+transform! {
+    /// `A^T m A` from `[36][channels][count]` into the planes.
+    ///
+    /// # Safety
+    /// No other live reference may overlap these tiles of channel `c` in the output.
+    output_tiles, output_body
+}
