@@ -1,1 +1,24 @@
 //! Curves, overlays, tables and the self-contained HTML report.
+//!
+//! Fill a [`ReportData`], then [`render`] it or [`write`] it. Overlays are also of use on their
+//! own: see [`overlay`](fn@overlay), [`comparison`] and [`picture_grid`].
+
+pub mod curves;
+pub mod data;
+pub mod example;
+pub mod headline;
+pub mod html;
+pub mod overlay;
+pub mod picture;
+mod tables;
+
+pub use curves::{Chart, charts};
+pub use data::{
+    ClassPixels, Command, DataSummary, Environment, FaultEntry, HistoryPoint, PlanEntry, ReportData, SizeCount,
+    SplitCount,
+};
+pub use example::{Example, Rank, select_examples};
+pub use headline::headline;
+pub use html::{render, write};
+pub use overlay::{Tints, comparison, overlay};
+pub use picture::{Picture, picture_grid};
