@@ -85,10 +85,15 @@ impl<'a> Shared<'a> {
         Self { ptr: slice.as_mut_ptr(), len: slice.len(), life: PhantomData }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The part `start..start + len`; the bounds are checked.
     ///
     /// # Safety
     /// No other live reference may overlap the part.
+    #[inline(always)]
     #[allow(unsafe_code, clippy::mut_from_ref)]
     pub(crate) unsafe fn part(&self, start: usize, len: usize) -> &'a mut [f32] {
         assert!(start <= self.len && len <= self.len - start, "part outside the shared slice");
@@ -97,6 +102,7 @@ impl<'a> Shared<'a> {
     }
 
     /// Pointer to element `start` of a strided region that ends before `end`; the bounds are checked.
+    #[inline(always)]
     #[allow(unsafe_code)]
     pub(crate) fn region(&self, start: usize, end: usize) -> *mut f32 {
         assert!(start <= end && end <= self.len, "region outside the shared slice");

@@ -85,12 +85,16 @@ fn gather<L: Lane, const R: usize>(
     if grid.in_a_row(t) {
         let [n, y0, x0] = grid.place(t);
         let plane = plane(n);
-        for (i, row) in rows.iter_mut().enumerate() {
-            let Some(y) = (y0 + i).checked_sub(before[0]).filter(|&y| y < h) else { continue };
+        for i in 0..R {
+            if y0 + i < before[0] || y0 + i - before[0] >= h {
+                continue;
+            }
+            let y = y0 + i - before[0];
             let line = &plane[y * w..(y + 1) * w];
-            let direct = x0.checked_sub(before[1]).and_then(|x| line.get(x..)).and_then(|l| l.first_chunk::<36>());
-            if let Some(chunk) = direct {
-                *row = L::split(chunk);
+            if x0 >= before[1] && x0 - before[1] + 36 <= w {
+                if let Some(chunk) = line[x0 - before[1]..].first_chunk::<36>() {
+                    rows[i] = L::split(chunk);
+                }
                 continue;
             }
             let mut chunk = [0.0; 36];
@@ -98,7 +102,7 @@ fn gather<L: Lane, const R: usize>(
             let from = (x0 + skip - before[1]).min(w);
             let count = (w - from).min(36 - skip);
             chunk[skip..skip + count].copy_from_slice(&line[from..from + count]);
-            *row = L::split(&chunk);
+            rows[i] = L::split(&chunk);
         }
         return rows;
     }
@@ -116,21 +120,25 @@ fn gather<L: Lane, const R: usize>(
             }
         }
     }
-    lanes.map(|row| row.map(|lane| L::load(&lane)))
+    for i in 0..R {
+        for j in 0..6 {
+            rows[i][j] = L::load(&lanes[i][j]);
+        }
+    }
+    rows
 }
 
 /// Writes 6x6 transformed values of eight tiles.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn scatter<L: Lane>(values: &[[L; 6]; 6], out: Shared<'_>, [channels, c]: [usize; 2], [count, at]: [usize; 2]) {
-    for (i, row) in values.iter().enumerate() {
-        for (j, v) in row.iter().enumerate() {
+    assert!(out.len() >= POINTS * channels * count && c < channels && at + 8 <= count, "transformed tiles do not fit");
+    for i in 0..6 {
+        for j in 0..6 {
             let start = ((i * 6 + j) * channels + c) * count + at;
-            // SAFETY: the rows of channel `c` are the caller's own, by the contract of the callers.
-            let part = unsafe { out.part(start, 8) };
-            if let Some(chunk) = part.first_chunk_mut() {
-                v.store(chunk);
-            }
+            // SAFETY: `start + 8 <= 36 * channels * count` by the assertion; the rows of channel `c` are the caller's
+            // own by the contract of the callers.
+            unsafe { values[i][j].store(&mut *out.region(start, start + 8).cast::<[f32; 8]>()) };
         }
     }
 }
@@ -140,7 +148,10 @@ unsafe fn scatter<L: Lane>(values: &[[L; 6]; 6], out: Shared<'_>, [channels, c]:
 unsafe fn input_body<L: Lane>(grid: &Grid, x: &[f32], of: [usize; 2], [t0, count]: [usize; 2], v: Shared<'_>) {
     for at in (0..count).step_by(8) {
         let d: [[L; 6]; 6] = gather(grid, x, of, grid.input, grid.before, t0 + at);
-        let half = d.map(input_pass);
+        let mut half = d;
+        for i in 0..6 {
+            half[i] = input_pass(d[i]);
+        }
         let mut values = [[L::zero(); 6]; 6];
         for j in 0..6 {
             let column = input_pass([half[0][j], half[1][j], half[2][j], half[3][j], half[4][j], half[5][j]]);
@@ -158,7 +169,10 @@ unsafe fn input_body<L: Lane>(grid: &Grid, x: &[f32], of: [usize; 2], [t0, count
 unsafe fn gradient_body<L: Lane>(grid: &Grid, dy: &[f32], of: [usize; 2], [t0, count]: [usize; 2], m: Shared<'_>) {
     for at in (0..count).step_by(8) {
         let d: [[L; 6]; 4] = gather(grid, dy, of, grid.output, [0, 0], t0 + at);
-        let half = d.map(|r| gradient_pass([r[0], r[1], r[2], r[3]]));
+        let mut half = d;
+        for i in 0..4 {
+            half[i] = gradient_pass([d[i][0], d[i][1], d[i][2], d[i][3]]);
+        }
         let mut values = [[L::zero(); 6]; 6];
         for j in 0..6 {
             let column = gradient_pass([half[0][j], half[1][j], half[2][j], half[3][j]]);
@@ -185,20 +199,27 @@ unsafe fn output_body<L: Lane>(
     for at in (0..count).step_by(8) {
         let mut half = [[L::zero(); 6]; 4];
         for j in 0..6 {
-            let column: [L; 6] = std::array::from_fn(|i| {
+            let mut column = [L::zero(); 6];
+            for i in 0..6 {
                 let start = ((i * 6 + j) * channels + c) * count + at;
-                m[start..].first_chunk().map_or(L::zero(), L::load)
-            });
+                if let Some(chunk) = m[start..].first_chunk::<8>() {
+                    column[i] = L::load(chunk);
+                }
+            }
             let column = output_pass(column);
             for i in 0..4 {
                 half[i][j] = column[i];
             }
         }
-        let tile = half.map(output_pass);
+        let mut tile = [[L::zero(); 4]; 4];
+        for i in 0..4 {
+            tile[i] = output_pass(half[i]);
+        }
         let t = t0 + at;
         if grid.in_a_row(t) {
             let [n, y0, x0] = grid.place(t);
-            for (i, columns) in tile.into_iter().enumerate().take(h - y0) {
+            for i in 0..4.min(h - y0) {
+                let columns = tile[i];
                 let start = ((n * channels + c) * h + y0 + i) * w + x0;
                 // SAFETY: these tiles of channel `c` are the caller's own.
                 let line = unsafe { y.part(start, 32.min(w - x0)) };
@@ -212,7 +233,8 @@ unsafe fn output_body<L: Lane>(
             }
             continue;
         }
-        for (i, columns) in tile.into_iter().enumerate() {
+        for i in 0..4 {
+            let columns = tile[i];
             let mut chunk = [0.0; 32];
             L::join(columns, &mut chunk);
             for (l, values) in chunk.chunks_exact(4).enumerate().take(grid.tiles() - t) {
