@@ -1,0 +1,239 @@
+//! A data set: samples, classes and the meaning of mask values, decoded on demand.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use vibhag_core::error::ErrorKind;
+use vibhag_core::{ClassTable, Error, Image, LabelMap, Result};
+
+use crate::classes;
+use crate::coding::MaskCoding;
+use crate::decide::decide;
+use crate::decode::{read_bytes, read_image};
+use crate::fault::Fault;
+use crate::formats::{self, Listing};
+use crate::mask::read_mask;
+use crate::split::Split;
+use crate::survey::{self, MaskRecord, hash};
+
+/// One image with its optional truth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Unique within the data set; the file name without extension where that is unique.
+    pub id: String,
+    /// The image file.
+    pub image: PathBuf,
+    /// The mask file.
+    pub mask: Option<PathBuf>,
+    /// Samples of one group (a patient, a film sequence) never part between splits.
+    pub group: Option<String>,
+    /// What else is known, such as `diagnosis`.
+    pub tags: BTreeMap<String, String>,
+    /// The split that the data set itself assigns.
+    pub split: Option<Split>,
+}
+
+/// A data set in any of the known formats.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The folder that was opened.
+    pub root: PathBuf,
+    /// Name of the format, one of [`formats::FORMATS`].
+    pub format: String,
+    /// The samples, sorted by id.
+    pub samples: Vec<Sample>,
+    /// The classes.
+    pub classes: ClassTable,
+    /// How mask values become labels.
+    pub coding: MaskCoding,
+    /// Remarks for the user, such as where the diagnosis came from.
+    pub notes: Vec<String>,
+    /// What is wrong with single files, known without decoding the images.
+    pub faults: Vec<Fault>,
+    /// What was learned from each sample's mask, in the order of `samples`.
+    pub(crate) masks: Vec<Option<MaskRecord>>,
+}
+
+/// What the user may prescribe when opening a data set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Name of the format; recognised from the files when absent.
+    pub format: Option<String>,
+    /// Name of the mask coding (see [`crate::CodingKind::NAMES`]); decided from the masks when absent.
+    pub coding: Option<String>,
+    /// Mask value of void pixels, over what the format or `classes.toml` says.
+    pub ignore: Option<u16>,
+    /// Take the nearest expected mask value instead of refusing an unexpected one.
+    pub snap: bool,
+}
+
+/// Opens the data set in folder `root`: recognises the format, pairs images with masks, looks
+/// at every mask once and decides what their values mean. Bad files become faults.
+///
+/// # Errors
+/// When the folder cannot be read, no format fits, there is no image in it, or no mask can be
+/// understood.
+pub fn open(root: &Path, options: &OpenOptions) -> Result<Dataset> {
+    if !root.is_dir() {
+        let what = if root.exists() { "not a folder" } else { "no such folder" };
+        return Err(Error::new(ErrorKind::Io, what).at_path(root).hint("give the folder that holds images and masks"));
+    }
+    let format = formats::choose(root, options.format.as_deref())?;
+    let listing = (format.load)(root)?;
+    assemble(root, format.name, listing, options)
+}
+
+fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) -> Result<Dataset> {
+    let Listing { mut samples, mut declaration, foreground, notes, mut faults, .. } = listing;
+    if samples.is_empty() {
+        return Err(Error::new(ErrorKind::MissingPair, "no image found")
+            .at_path(root)
+            .hint("put images into images/ and masks of the same names into masks/"));
+    }
+    samples.sort_by(|a, b| (&a.id, &a.image).cmp(&(&b.id, &b.image)));
+    if let Some(own) = classes::read(root)? {
+        declaration = own;
+    }
+    declaration.coding = options.coding.clone().or(declaration.coding);
+    declaration.ignore = options.ignore.or(declaration.ignore);
+    declaration.snap |= options.snap;
+
+    let with_mask: Vec<(usize, PathBuf)> =
+        samples.iter().enumerate().filter_map(|(i, sample)| Some((i, sample.mask.clone()?))).collect();
+    let paths: Vec<PathBuf> = with_mask.iter().map(|(_, path)| path.clone()).collect();
+    let mut masks: Vec<Option<MaskRecord>> = vec![None; samples.len()];
+    for ((index, path), record) in with_mask.into_iter().zip(survey::survey(&paths)) {
+        match record {
+            Ok(record) => masks[index] = Some(record),
+            Err(error) => faults.push(Fault::from_error(Some(&samples[index].id), path, &error)),
+        }
+    }
+    let records: Vec<MaskRecord> = masks.iter().flatten().cloned().collect();
+    let (coding, classes) = decide(&records, &declaration, &foreground).map_err(|error| match error.at.path {
+        Some(_) => error,
+        None => error.at_path(root),
+    })?;
+    classes.validate().map_err(|error| error.at_path(root))?;
+    for (sample, record) in samples.iter().zip(&masks) {
+        if let (Some(record), Some(path)) = (record, &sample.mask) {
+            let strays = coding.strays_among(&record.in_domain_of(&coding));
+            if !strays.is_empty() {
+                let error = coding.stray_error(&strays, record.width, record.lossy);
+                faults.push(Fault::from_error(Some(&sample.id), path, &error));
+            }
+        }
+    }
+    faults.sort();
+    Ok(Dataset { root: root.to_owned(), format: format.to_owned(), samples, classes, coding, notes, faults, masks })
+}
+
+impl Dataset {
+    /// Number of samples, faulty ones included.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    fn sample(&self, index: usize) -> Result<&Sample> {
+        self.samples.get(index).ok_or_else(|| {
+            Error::config(format!("sample {index} of {}", self.samples.len())).hint("samples are counted from 0")
+        })
+    }
+
+    /// The image of sample `index`, upright.
+    ///
+    /// # Errors
+    /// When there is no such sample or the file cannot be decoded.
+    pub fn load_image(&self, index: usize) -> Result<Image> {
+        read_image(&self.sample(index)?.image)
+    }
+
+    /// The label map of sample `index`.
+    ///
+    /// # Errors
+    /// When the mask is missing, cannot be decoded or holds an unexpected value.
+    pub fn load_mask(&self, index: usize) -> Result<LabelMap> {
+        let sample = self.sample(index)?;
+        let Some(path) = &sample.mask else {
+            return Err(Error::new(ErrorKind::MissingPair, "the image has no mask")
+                .at_path(&sample.image)
+                .hint("add the mask or remove the image"));
+        };
+        self.coding.decode(&read_mask(path)?).map_err(|error| error.at_path(path))
+    }
+
+    /// Image and label map of sample `index`, of the same size.
+    ///
+    /// # Errors
+    /// As [`Dataset::load_image`] and [`Dataset::load_mask`], or when the sizes differ.
+    pub fn load(&self, index: usize) -> Result<(Image, LabelMap)> {
+        let image = self.load_image(index)?;
+        let labels = self.load_mask(index)?;
+        let mask = self.samples[index].mask.as_deref().unwrap_or(Path::new(""));
+        check_sizes((image.width(), image.height()), (labels.width(), labels.height()), mask)?;
+        Ok((image, labels))
+    }
+
+    /// The data set with the samples at `indices` only, in that order.
+    #[must_use]
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let valid = || indices.iter().copied().filter(|&index| index < self.samples.len());
+        Self {
+            samples: valid().map(|index| self.samples[index].clone()).collect(),
+            masks: valid().map(|index| self.masks[index].clone()).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// A hash over the bytes of every file, the sample ids and the coding: equal hashes mean
+    /// that a fingerprint or a result can be reused. Unreadable files count as such.
+    pub fn content_hash(&self) -> String {
+        let hashes: Vec<(String, String)> = self
+            .samples
+            .par_iter()
+            .zip(&self.masks)
+            .map(|(sample, record)| {
+                let of = |path: &Path| read_bytes(path).map_or_else(|_| String::new(), |bytes| hash(&bytes));
+                let mask = match (record, &sample.mask) {
+                    (Some(record), _) => record.hash.clone(),
+                    (None, Some(path)) => of(path),
+                    (None, None) => String::new(),
+                };
+                (of(&sample.image), mask)
+            })
+            .collect();
+        self.combined_hash(&hashes)
+    }
+
+    pub(crate) fn combined_hash(&self, hashes: &[(String, String)]) -> String {
+        let mut text = format!("{:?}{}{:?}", self.classes, self.coding, self.coding.entries);
+        for (sample, (image, mask)) in self.samples.iter().zip(hashes) {
+            text.push_str(&format!("\n{:?} {image} {mask} {:?} {:?} {:?}", sample.id, sample.group, sample.tags, sample.split));
+        }
+        hash(text.as_bytes())
+    }
+}
+
+/// Fails unless an image and its mask (at `path`) have the same width and height.
+pub(crate) fn check_sizes(image: (usize, usize), mask: (usize, usize), path: &Path) -> Result<()> {
+    if image == mask {
+        return Ok(());
+    }
+    let hint = if (image.1, image.0) == mask {
+        "the image is rotated by its EXIF orientation and the mask is not: rotate the mask too"
+    } else {
+        "resize one of them (masks with nearest-neighbour interpolation) or correct the pairing"
+    };
+    Err(Error::new(
+        ErrorKind::SizeMismatch,
+        format!("the mask is {}x{} but its image is {}x{}", mask.0, mask.1, image.0, image.1),
+    )
+    .at_path(path)
+    .hint(hint))
+}
