@@ -10,7 +10,9 @@ pub fn gaussian_blur(pixels: &mut [f32], width: usize, channels: usize, sigma: f
     let radius = ((3.0 * sigma).ceil() as usize).max(1);
     let mut kernel: Vec<f32> = (0..=radius).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
     let total = kernel[0] + 2.0 * kernel[1..].iter().sum::<f32>();
-    kernel.iter_mut().for_each(|weight| *weight /= total);
+    for weight in &mut kernel {
+        *weight /= total;
+    }
     let mut padded = vec![0.0; stride + 2 * radius * channels];
     for row in pixels.chunks_exact_mut(stride) {
         for (index, pixel) in padded.chunks_exact_mut(channels).enumerate() {
@@ -33,7 +35,9 @@ pub fn gaussian_blur(pixels: &mut [f32], width: usize, channels: usize, sigma: f
     let source = pixels.to_vec();
     let line = |row: usize| &source[row * stride..][..stride];
     for (row, target) in pixels.chunks_exact_mut(stride).enumerate() {
-        target.iter_mut().for_each(|value| *value *= kernel[0]);
+        for value in target.iter_mut() {
+            *value *= kernel[0];
+        }
         for (distance, &weight) in kernel.iter().enumerate().skip(1) {
             let above = line(row.saturating_sub(distance));
             let below = line((row + distance).min(height - 1));

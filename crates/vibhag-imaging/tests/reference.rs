@@ -1,5 +1,7 @@
 //! Against values frozen from PyTorch and SciPy by `bench/reference/imaging.py`.
 
+#![allow(clippy::unwrap_used, reason = "test helpers; clippy exempts test functions only")]
+
 use serde_json::Value;
 use vibhag_core::{BinaryMask, Image, Samples};
 use vibhag_imaging::{Connectivity, gaussian_blur, label_components, resize_image, resize_plane_bilinear};

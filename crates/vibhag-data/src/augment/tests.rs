@@ -1,0 +1,165 @@
+use vibhag_core::Samples;
+use vibhag_imaging::{resize_image, resize_labels};
+
+use super::*;
+
+fn preprocessing(channels: usize, geometry: Geometry) -> Preprocessing {
+    Preprocessing { channels, mean: vec![0.0; channels], std: vec![1.0; channels], geometry }
+}
+
+fn geometric_only() -> AugmentConfig {
+    AugmentConfig { color_probability: 0.0, noise_probability: 0.0, blur_probability: 0.0, ..AugmentConfig::medical() }
+}
+
+/// An image whose every channel equals its label: large blocks of distinct values.
+fn painted(width: usize, height: usize, channels: usize) -> (Image, LabelMap) {
+    let label = |x: usize, y: usize| (x * 4 / width + 4 * (y * 4 / height)) as u16 * 16;
+    let labels: Vec<u16> = (0..width * height).map(|i| label(i % width, i / width)).collect();
+    let samples = labels.iter().flat_map(|&l| vec![l as u8; channels]).collect();
+    (Image::from_u8(width, height, channels, samples).unwrap(), LabelMap::new(width, height, labels).unwrap())
+}
+
+fn render(augmenter: &Augmenter, sample: &Prepared, key: Key) -> (Vec<f32>, Vec<u16>) {
+    let (c, h, w) = augmenter.shape();
+    let (mut planes, mut labels) = (vec![0.0; c * h * w], vec![0; h * w]);
+    augmenter.render(sample, key, &mut planes, &mut labels);
+    (planes, labels)
+}
+
+fn key(epoch: u64, sample: usize) -> Key {
+    Key { seed: 5, epoch, sample, copy: 0 }
+}
+
+#[test]
+fn image_and_labels_stay_aligned_away_from_edges() {
+    for geometry in [Geometry::Resize { height: 96, width: 128 }, Geometry::Window { height: 96, width: 128 }] {
+        for (width, height) in [(300, 260), (128, 96), (150, 90)] {
+            let augmenter = Augmenter::new(preprocessing(3, geometry), geometric_only(), None).unwrap();
+            let (image, labels) = painted(width, height, 3);
+            let sample = augmenter.prepare(image, labels).unwrap();
+            for epoch in 0..12 {
+                let (planes, labels) = render(&augmenter, &sample, key(epoch, 3));
+                let (mut inside, mut wrong) = (0, 0);
+                for y in 3..93 {
+                    for x in 3..125 {
+                        let at = y * 128 + x;
+                        let flat = (y - 3..=y + 3).all(|v| (x - 3..=x + 3).all(|u| labels[v * 128 + u] == labels[at]));
+                        if flat {
+                            inside += 1;
+                            wrong += usize::from((planes[at] - f32::from(labels[at])).abs() > 0.01);
+                        }
+                    }
+                }
+                assert!(inside > 2500, "{geometry:?} {width}x{height}: {inside} comparable pixels");
+                assert_eq!(wrong, 0, "{geometry:?} {width}x{height} epoch {epoch}: of {inside}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_decides_everything() {
+    let geometry = Geometry::Resize { height: 64, width: 64 };
+    let augmenter = Augmenter::new(preprocessing(3, geometry), AugmentConfig::medical(), None).unwrap();
+    let (image, labels) = painted(90, 80, 3);
+    let sample = augmenter.prepare(image, labels).unwrap();
+    let first = render(&augmenter, &sample, key(1, 2));
+    assert_eq!(first, render(&augmenter, &sample, key(1, 2)));
+    let copy = Key { copy: 1, ..key(1, 2) };
+    for other in [key(2, 2), key(1, 3), copy, Key { seed: 6, ..key(1, 2) }] {
+        assert_ne!(first, render(&augmenter, &sample, other));
+    }
+}
+
+#[test]
+fn flips_are_exact() {
+    let geometry = Geometry::Resize { height: 32, width: 48 };
+    let config = AugmentConfig { flip_horizontal: 1.0, flip_vertical: 1.0, ..AugmentConfig::none() };
+    let augmenter = Augmenter::new(preprocessing(1, geometry), config, None).unwrap();
+    let values: Vec<u8> = (0..32 * 48).map(|i| (i * 37 % 255) as u8).collect();
+    let labels = LabelMap::new(48, 32, values.iter().map(|&v| u16::from(v)).collect()).unwrap();
+    let sample = augmenter.prepare(Image::from_u8(48, 32, 1, values.clone()).unwrap(), labels).unwrap();
+    let (planes, labels) = render(&augmenter, &sample, key(0, 0));
+    let reversed: Vec<u8> = values.into_iter().rev().collect();
+    assert_eq!(planes, reversed.iter().map(|&v| f32::from(v)).collect::<Vec<_>>());
+    assert_eq!(labels, reversed.iter().map(|&v| u16::from(v)).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_augmentation_it_is_the_plain_resize_of_any_depth_and_channels() {
+    let geometry = Geometry::Resize { height: 30, width: 40 };
+    for channels in [1, 3, 5] {
+        let augmenter = Augmenter::new(preprocessing(channels, geometry), AugmentConfig::none(), None).unwrap();
+        let values: Vec<u16> = (0..100 * 70 * channels).map(|i| (i * 7919 % 65536) as u16).collect();
+        let image = Image::new(100, 70, channels, Samples::U16(values)).unwrap();
+        let (_, labels) = painted(100, 70, 1);
+        let (planes, rendered) =
+            render(&augmenter, &augmenter.prepare(image.clone(), labels.clone()).unwrap(), key(0, 0));
+        let mut expected = vec![0.0; 30 * 40 * channels];
+        preprocessing(channels, geometry)
+            .normalize_to_planes(&resize_image(&image, 40, 30).unwrap().to_f32(), &mut expected);
+        assert_eq!(planes, expected);
+        assert_eq!(rendered, resize_labels(&labels, 40, 30).unwrap().labels());
+    }
+}
+
+#[test]
+fn a_small_image_is_padded_by_mirroring_and_its_padding_ignored() {
+    let geometry = Geometry::Window { height: 4, width: 6 };
+    let image = Image::from_u8(2, 2, 1, vec![1, 2, 3, 4]).unwrap();
+    let labels = LabelMap::new(2, 2, vec![1, 2, 3, 4]).unwrap();
+    let foreground = AugmentConfig { foreground_probability: 0.5, ..AugmentConfig::none() };
+    for config in [AugmentConfig::none(), foreground] {
+        for (ignore, outside) in [(Some(255), 255), (None, 1)] {
+            let augmenter = Augmenter::new(preprocessing(1, geometry), config.clone(), ignore).unwrap();
+            let sample = augmenter.prepare(image.clone(), labels.clone()).unwrap();
+            let (planes, labels) = render(&augmenter, &sample, key(0, 0));
+            assert_eq!(planes[6..12], [2.0, 1.0, 1.0, 2.0, 2.0, 1.0]);
+            assert_eq!(labels[8..10], [1, 2]);
+            assert_eq!((labels[7], labels[2]), (outside, outside));
+        }
+    }
+}
+
+#[test]
+fn windows_stay_inside_and_find_rare_foreground() {
+    let geometry = Geometry::Window { height: 16, width: 16 };
+    let mut labels = LabelMap::filled(200, 150, 0);
+    labels.labels_mut()[140 * 200 + 190] = 7;
+    let image = Image::from_u8(200, 150, 1, vec![0; 200 * 150]).unwrap();
+    let config = AugmentConfig { foreground_probability: 0.33, ..AugmentConfig::none() };
+    let augmenter = Augmenter::new(preprocessing(1, geometry), config, Some(255)).unwrap();
+    let sample = augmenter.prepare(image, labels).unwrap();
+    let mut hits = 0;
+    for epoch in 0..300 {
+        let (_, labels) = render(&augmenter, &sample, key(epoch, 0));
+        assert!(!labels.contains(&255), "window beyond the border");
+        hits += usize::from(labels.contains(&7));
+    }
+    assert!((70..140).contains(&hits), "{hits} of 300 windows hold the rare pixel");
+}
+
+#[test]
+fn normalisation_uses_mean_and_deviation() {
+    let shape = Preprocessing {
+        channels: 1,
+        mean: vec![100.0],
+        std: vec![50.0],
+        geometry: Geometry::Resize { height: 2, width: 2 },
+    };
+    let augmenter = Augmenter::new(shape, AugmentConfig::none(), None).unwrap();
+    let image = Image::from_u8(2, 2, 1, vec![200; 4]).unwrap();
+    let (planes, _) = render(&augmenter, &augmenter.prepare(image, LabelMap::filled(2, 2, 0)).unwrap(), key(0, 0));
+    assert_eq!(planes, [2.0; 4]);
+}
+
+#[test]
+fn impossible_preprocessing_is_refused() {
+    let geometry = Geometry::Resize { height: 8, width: 0 };
+    assert!(Augmenter::new(preprocessing(1, geometry), AugmentConfig::none(), None).is_err());
+    let mut shape = preprocessing(3, Geometry::Resize { height: 8, width: 8 });
+    shape.std[1] = 0.0;
+    assert!(Augmenter::new(shape.clone(), AugmentConfig::none(), None).is_err());
+    shape.std.pop();
+    assert!(Augmenter::new(shape, AugmentConfig::none(), None).is_err());
+}
