@@ -76,7 +76,8 @@ const UNIT_TESTS: Step = Step {
 
 enum Outcome {
     Passed,
-    Failed,
+    /// With what to do about it.
+    Failed(&'static str),
     Skipped,
 }
 
@@ -97,10 +98,10 @@ pub(crate) fn run(fast: bool) -> ExitCode {
         match outcome {
             Outcome::Passed => summary.push(line("ok", step.name, elapsed)),
             Outcome::Skipped => summary.push(line("skipped", step.name, elapsed)),
-            Outcome::Failed => {
+            Outcome::Failed(fix) => {
                 summary.push(line("FAILED", step.name, elapsed));
                 print_summary(&summary);
-                eprintln!("\nhow to fix {}: {}", step.name, step.fix);
+                eprintln!("\nhow to fix {}: {fix}", step.name);
                 return ExitCode::FAILURE;
             }
         }
@@ -114,7 +115,7 @@ fn run_step(step: &Step, strict: bool) -> Outcome {
         && !succeeds_silently(tool.probe)
     {
         eprintln!("==> {}: the tool is not installed; get it with: {}", step.name, tool.install);
-        return if strict { Outcome::Failed } else { Outcome::Skipped };
+        return if strict { Outcome::Failed(tool.install) } else { Outcome::Skipped };
     }
     let shown: Vec<String> = step
         .environment
@@ -126,10 +127,10 @@ fn run_step(step: &Step, strict: bool) -> Outcome {
     eprintln!("==> {}: {}", step.name, shown.join(" "));
     match cargo(step.arguments).envs(step.environment.iter().copied()).status() {
         Ok(status) if status.success() => Outcome::Passed,
-        Ok(_) => Outcome::Failed,
+        Ok(_) => Outcome::Failed(step.fix),
         Err(error) => {
             eprintln!("cargo could not be started: {error}");
-            Outcome::Failed
+            Outcome::Failed("put cargo on the path")
         }
     }
 }
