@@ -56,7 +56,9 @@ pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y
         let (ho, wo) = s.out();
         y.par_chunks_mut(ho * wo).enumerate().for_each(|(i, plane)| {
             let b = bias[i % s.cout];
-            plane.iter_mut().for_each(|v| *v += b);
+            for v in plane {
+                *v += b;
+            }
         });
     }
 }

@@ -51,11 +51,19 @@ impl Padded {
     }
 
     fn fill(&self, plane: &[f32], w: usize, out: &mut [f32]) {
-        out.fill(0.0);
-        for (row, line) in plane.chunks_exact(w).zip(out.chunks_exact_mut(self.pitch()).skip(self.top)) {
+        let mut source = plane.chunks_exact(w);
+        for (r, line) in out.chunks_exact_mut(self.pitch()).enumerate() {
+            let row = if r < self.top { None } else { source.next() };
+            let Some(row) = row else {
+                line.fill(0.0);
+                continue;
+            };
             if self.stride == 1 {
+                line[..self.left].fill(0.0);
                 line[self.left..self.left + w].copy_from_slice(row);
+                line[self.left + w..].fill(0.0);
             } else {
+                line.fill(0.0);
                 let (even, odd) = line.split_at_mut(self.width);
                 let (first, second) = if self.left.is_multiple_of(2) { (even, odd) } else { (odd, even) };
                 let at = self.left / 2;

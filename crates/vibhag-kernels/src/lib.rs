@@ -9,6 +9,15 @@
 //! Speed needs no build flag: the vector code is compiled for AVX2+FMA beside a portable version, and chosen at run
 //! time.
 
+#![allow(
+    clippy::inline_always,
+    reason = "a vector body must be inlined into the function that carries the target features, or it is compiled without them"
+)]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "lane loops index several arrays at once; iterators hide the pattern from the vectoriser"
+)]
+
 mod depthwise;
 mod general;
 mod matmul;

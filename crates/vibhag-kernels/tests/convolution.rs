@@ -1,4 +1,5 @@
 //! Every convolution kernel against a direct sum in double precision.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use proptest::prelude::*;
 use vibhag_kernels::{Algorithm, ConvShape, algorithm, backward_bias, backward_data, backward_weights, forward};

@@ -33,7 +33,9 @@ fn reference(p: Planes, x: &[f64], gamma: &[f64], beta: &[f64], kind: Activation
         let at: Vec<usize> = (0..p.n).flat_map(|n| (0..p.len).map(move |i| (n * p.c + c) * p.len + i)).collect();
         let mean = at.iter().map(|&i| x[i]).sum::<f64>() / at.len() as f64;
         let var = at.iter().map(|&i| (x[i] - mean).powi(2)).sum::<f64>() / at.len() as f64;
-        at.iter().for_each(|&i| y[i] = act(kind, (x[i] - mean) / (var + 1e-3).sqrt() * gamma[c] + beta[c]));
+        for &i in &at {
+            y[i] = act(kind, (x[i] - mean) / (var + 1e-3).sqrt() * gamma[c] + beta[c]);
+        }
     }
     y
 }
@@ -84,9 +86,9 @@ fn gradients_of_the_normalisation_equal_finite_differences() {
             down[i] -= 1e-6;
             (f(&up) - f(&down)) / 2e-6
         };
-        for i in 0..x.len() {
+        for (i, ours) in dx.iter().enumerate() {
             let truth = slope(&x, i, &|x| loss(x, &gamma, &beta));
-            assert!((f64::from(dx[i]) - truth).abs() < 1e-3, "{kind:?} {i}: {} {truth}", dx[i]);
+            assert!((f64::from(*ours) - truth).abs() < 1e-3, "{kind:?} {i}: {ours} {truth}");
         }
         for c in 0..2 {
             let g = slope(&gamma, c, &|gamma| loss(&x, gamma, &beta));
