@@ -10,7 +10,9 @@ use crate::encoders::{ENCODERS, Encoder, EncoderInfo, PlainEncoder, Vgg, encoder
 use crate::heads::SemanticHead;
 use crate::init;
 use crate::network::Network;
-use crate::registry::{ARCHITECTURES, ArchitectureInfo, DECODER_CHANNELS, FLAT, PARTS, Prefixes, SMP, architecture_info};
+use crate::registry::{
+    ARCHITECTURES, ArchitectureInfo, DECODER_CHANNELS, FLAT, PARTS, Prefixes, SMP, architecture_info,
+};
 
 /// A network's shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,9 +83,13 @@ impl NetworkConfig {
         };
         let specs = encoder.specs();
         let decoder = match (self.architecture.as_str(), &self.encoder) {
-            (_, Some(_)) => Decoder::Pyramid(PyramidUNet::new(&specs, &self.decoder_channels, self.upsampling, device)?),
+            (_, Some(_)) => {
+                Decoder::Pyramid(PyramidUNet::new(&specs, &self.decoder_channels, self.upsampling, device)?)
+            }
             ("segnet", None) => Decoder::SegNet(SegNetDecoder::new(&specs, device)?),
-            (name, None) => Decoder::UNet(UNetDecoder::new(&specs, self.upsampling, order, name != "segnet-lite", device)?),
+            (name, None) => {
+                Decoder::UNet(UNetDecoder::new(&specs, self.upsampling, order, name != "segnet-lite", device)?)
+            }
         };
         let kernel = if self.encoder.is_some() || self.architecture == "segnet" { 3 } else { 1 };
         let head = SemanticHead::new(decoder.out_channels(), self.out_channels, kernel, device);
@@ -105,16 +111,22 @@ impl NetworkConfig {
             return Err(Error::config("a network needs at least one input and one output channel"));
         }
         if self.encoder.is_some() && !info.takes_encoder {
-            let takers: Vec<&str> = ARCHITECTURES.iter().filter(|entry| entry.takes_encoder).map(|entry| entry.name).collect();
-            return Err(Error::config(format!("{} has its own encoder", info.name)).hint(format!("leave the encoder out, or use {}", takers.join(", "))));
+            let takers: Vec<&str> =
+                ARCHITECTURES.iter().filter(|entry| entry.takes_encoder).map(|entry| entry.name).collect();
+            return Err(Error::config(format!("{} has its own encoder", info.name))
+                .hint(format!("leave the encoder out, or use {}", takers.join(", "))));
         }
         let widths = if self.encoder.is_some() { &self.decoder_channels } else { &self.widths };
         if widths.is_empty() || widths.contains(&0) || widths.len() > MAX_DEPTH {
             let key = if self.encoder.is_some() { "decoder_channels" } else { "widths" };
-            return Err(Error::config(format!("{key} needs 1 to {MAX_DEPTH} numbers above zero")).at(format!("{widths:?}")));
+            return Err(
+                Error::config(format!("{key} needs 1 to {MAX_DEPTH} numbers above zero")).at(format!("{widths:?}"))
+            );
         }
         if self.architecture == "segnet" && self.upsampling != Upsampling::Unpooling {
-            return Err(Error::config("SegNet upsamples by unpooling").at(format!("{:?}", self.upsampling)).hint("segnet-lite interpolates"));
+            return Err(Error::config("SegNet upsamples by unpooling")
+                .at(format!("{:?}", self.upsampling))
+                .hint("segnet-lite interpolates"));
         }
         Ok(())
     }
@@ -125,10 +137,13 @@ const MAX_DEPTH: usize = 10;
 
 fn find_architecture(name: &str) -> Result<&'static ArchitectureInfo> {
     let names = || ARCHITECTURES.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
-    architecture_info(name).ok_or_else(|| Error::config(format!("unknown architecture '{name}'")).hint(format!("choose one of {}", names())))
+    architecture_info(name).ok_or_else(|| {
+        Error::config(format!("unknown architecture '{name}'")).hint(format!("choose one of {}", names()))
+    })
 }
 
 fn find_encoder(name: &str) -> Result<&'static EncoderInfo> {
     let names = || ENCODERS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
-    encoder_info(name).ok_or_else(|| Error::config(format!("unknown encoder '{name}'")).hint(format!("choose one of {}", names())))
+    encoder_info(name)
+        .ok_or_else(|| Error::config(format!("unknown encoder '{name}'")).hint(format!("choose one of {}", names())))
 }

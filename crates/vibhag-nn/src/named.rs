@@ -44,7 +44,11 @@ impl LoadReport {
             }
         }
         if !self.mismatched.is_empty() {
-            let shapes: Vec<String> = self.mismatched.iter().map(|(name, own, given)| format!("{name} is {own:?}, given {given:?}")).collect();
+            let shapes: Vec<String> = self
+                .mismatched
+                .iter()
+                .map(|(name, own, given)| format!("{name} is {own:?}, given {given:?}"))
+                .collect();
             faults.push(format!("{} of another shape: {}", shapes.len(), first_few(&shapes)));
         }
         if faults.is_empty() {
@@ -128,7 +132,8 @@ impl Path {
     }
 
     pub(crate) fn enter(&mut self, name: &str, container: &str) {
-        let silent = container.starts_with("Enum:") || container == "Struct:Sequential" || container == "Struct:SemanticHead";
+        let silent =
+            container.starts_with("Enum:") || container == "Struct:Sequential" || container == "Struct:SemanticHead";
         self.segments.push((!silent).then(|| name.to_owned()));
     }
 
@@ -191,7 +196,8 @@ impl ModuleVisitor for Reader {
         match param.val().into_data().convert::<f32>().try_into_vec::<f32>() {
             Ok(values) => self.tensors.push(NamedTensor { name, shape, values }),
             Err(error) => {
-                self.fault.get_or_insert(Error::new(ErrorKind::Model, format!("cannot read the values: {error:?}")).at(name));
+                self.fault
+                    .get_or_insert(Error::new(ErrorKind::Model, format!("cannot read the values: {error:?}")).at(name));
             }
         }
     }

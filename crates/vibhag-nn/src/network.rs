@@ -25,7 +25,13 @@ pub struct Network {
 }
 
 impl Network {
-    pub(crate) fn assemble(encoder: Encoder, decoder: Decoder, head: SemanticHead, stride: usize, config: NetworkConfig) -> Self {
+    pub(crate) fn assemble(
+        encoder: Encoder,
+        decoder: Decoder,
+        head: SemanticHead,
+        stride: usize,
+        config: NetworkConfig,
+    ) -> Self {
         Self { encoder, decoder, head, stride, config }
     }
 
@@ -57,7 +63,11 @@ impl Network {
 
     /// The number of trained values; running statistics are not counted.
     pub fn parameters(&self) -> usize {
-        named::shapes(self).iter().filter(|(name, _)| !named::is_statistic(name)).map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        named::shapes(self)
+            .iter()
+            .filter(|(name, _)| !named::is_statistic(name))
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum()
     }
 
     /// A short description: architecture, encoder, parameters of each part, feature maps.
@@ -67,7 +77,8 @@ impl Network {
             trained.filter(|(owner, _, _)| part(owner)).map(|(_, _, shape)| shape.iter().product::<usize>()).sum()
         };
         let over = self.config.encoder.as_deref().map_or(String::new(), |name| format!(" over {name}"));
-        let maps: Vec<String> = self.encoder.specs().iter().map(|spec| format!("{}@1/{}", spec.channels, spec.stride)).collect();
+        let maps: Vec<String> =
+            self.encoder.specs().iter().map(|spec| format!("{}@1/{}", spec.channels, spec.stride)).collect();
         format!(
             "{}{over}: {} -> {} channels, {} parameters (encoder {}, decoder {}, head {}); features {}",
             self.config.architecture,

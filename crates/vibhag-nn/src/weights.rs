@@ -74,7 +74,8 @@ pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>> {
 /// # Errors
 /// When a tensor's shape and values disagree.
 pub fn to_bytes(tensors: &[NamedTensor], precision: Precision) -> Result<Vec<u8>> {
-    let views: Vec<(&str, Stored<'_>)> = tensors.iter().map(|tensor| (tensor.name.as_str(), Stored { tensor, precision })).collect();
+    let views: Vec<(&str, Stored<'_>)> =
+        tensors.iter().map(|tensor| (tensor.name.as_str(), Stored { tensor, precision })).collect();
     serialize(views, None).map_err(|error| Error::new(ErrorKind::Model, "cannot serialise the weights").because(error))
 }
 
@@ -84,7 +85,11 @@ pub fn to_bytes(tensors: &[NamedTensor], precision: Precision) -> Result<Vec<u8>
 /// # Errors
 /// When the content is damaged or of another type.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<NamedTensor>> {
-    let damaged = |error| Error::new(ErrorKind::Model, "not a valid safetensors file").hint("the file is damaged or incomplete").because(error);
+    let damaged = |error| {
+        Error::new(ErrorKind::Model, "not a valid safetensors file")
+            .hint("the file is damaged or incomplete")
+            .because(error)
+    };
     let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let mut tensors = Vec::new();
     for (name, view) in file.iter() {
@@ -94,7 +99,11 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<NamedTensor>> {
             Dtype::F16 => data.as_chunks::<2>().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect(),
             Dtype::BF16 => data.as_chunks::<2>().0.iter().map(|&bytes| bf16::from_le_bytes(bytes).to_f32()).collect(),
             Dtype::I64 | Dtype::I32 | Dtype::U8 | Dtype::BOOL => continue,
-            other => return Err(Error::new(ErrorKind::Model, format!("tensors of type {other:?} are not supported")).at(name)),
+            other => {
+                return Err(
+                    Error::new(ErrorKind::Model, format!("tensors of type {other:?} are not supported")).at(name)
+                );
+            }
         };
         tensors.push(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), values });
     }
@@ -112,7 +121,8 @@ pub fn load_pretrained_encoder(network: &Network) -> Result<Network> {
     let config = network.config();
     let encoder = config.encoder.as_deref().unwrap_or_default();
     let pretrained = encoder_info(encoder).and_then(|info| info.pretrained).ok_or_else(|| {
-        let own = format!("{} has no pretrained weights", if encoder.is_empty() { &config.architecture } else { encoder });
+        let own =
+            format!("{} has no pretrained weights", if encoder.is_empty() { &config.architecture } else { encoder });
         Error::config(own).hint("choose efficientnet-lite0, or train from random weights")
     })?;
     let (network, report) = with_encoder_tensors(network, pretrained_tensors(&pretrained, config.in_channels)?);

@@ -13,7 +13,11 @@ use vibhag_nn::{ARCHITECTURES, ENCODERS, NamedTensor, Network, NetworkConfig, is
 
 /// Numbers in [-1, 1): the script's `hashed`.
 fn hashed(name: &str, count: usize) -> Vec<f32> {
-    let seed = name.bytes().enumerate().map(|(i, byte)| (i as u32 + 1).wrapping_mul(u32::from(byte))).fold(0, u32::wrapping_add);
+    let seed = name
+        .bytes()
+        .enumerate()
+        .map(|(i, byte)| (i as u32 + 1).wrapping_mul(u32::from(byte)))
+        .fold(0, u32::wrapping_add);
     let value = |index: usize| {
         let mut h = (index as u32).wrapping_mul(747_796_405).wrapping_add(seed.wrapping_mul(2_891_336_453));
         h ^= h >> 16;
@@ -76,7 +80,8 @@ fn cases(in_channels: usize, out_channels: usize) -> Vec<NetworkConfig> {
         config.widths = if architecture.name == "segnet" { vec![4, 4, 6, 6, 8] } else { vec![4, 6, 8] };
         cases.push(config);
         for encoder in ENCODERS.iter().filter(|_| architecture.takes_encoder) {
-            let mut config = NetworkConfig::new(architecture.name, Some(encoder.name), in_channels, out_channels).unwrap();
+            let mut config =
+                NetworkConfig::new(architecture.name, Some(encoder.name), in_channels, out_channels).unwrap();
             config.decoder_channels = vec![12, 10, 8, 6, 4];
             cases.push(config);
         }
@@ -91,7 +96,9 @@ fn label(config: &NetworkConfig) -> String {
 #[test]
 fn outputs_have_the_input_size_whatever_it_is() {
     let device = Device::flex();
-    for (channels, classes, batch, height, width) in [(3, 2, 1, 64, 32), (1, 1, 2, 33, 47), (5, 4, 1, 1, 1), (3, 1, 1, 3, 70)] {
+    for (channels, classes, batch, height, width) in
+        [(3, 2, 1, 64, 32), (1, 1, 2, 33, 47), (5, 4, 1, 1, 1), (3, 1, 1, 3, 70)]
+    {
         for config in cases(channels, classes) {
             let network = config.init(&device, 1).unwrap();
             let output = network.forward(hashed_tensor("input", [batch, channels, height, width], &device));
@@ -186,7 +193,9 @@ fn weights_of_another_network_are_refused_by_name() {
     let error = network(3).with_tensors(tensors.clone()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Model);
     let message = error.to_string();
-    for part in ["1 missing: down.0.0.weight", "1 unexpected: stranger", "head.weight is [3, 16, 1, 1], given [2, 16, 1, 1]"] {
+    for part in
+        ["1 missing: down.0.0.weight", "1 unexpected: stranger", "head.weight is [3, 16, 1, 1], given [2, 16, 1, 1]"]
+    {
         assert!(message.contains(part), "{message}");
     }
     let (_, report) = network(3).with_fitting_tensors(tensors);
@@ -320,7 +329,8 @@ fn imagenet_features_equal_pytorchs() {
         let step = if index < 2 { 4 } else { 1 };
         let [n, c, h, w] = map.dims();
         let all = values(map);
-        let kept: Vec<f32> = (0..n * c * h * w).filter(|i| i % w % step == 0 && i / w % h % step == 0).map(|i| all[i]).collect();
+        let kept: Vec<f32> =
+            (0..n * c * h * w).filter(|i| i % w % step == 0 && i / w % h % step == 0).map(|i| all[i]).collect();
         assert_close(&format!("map {index}"), &kept, &frozen[&format!("imagenet.{index}")].values, 1e-4);
     }
 }
@@ -339,7 +349,10 @@ fn pretrained_stems_take_any_number_of_channels() {
     for channels in [1, 6] {
         assert_close(&format!("{channels} channels"), &features(channels), &expected, 1e-4);
     }
-    let error = weights::load_pretrained_encoder(&NetworkConfig::new("unet", Some("resnet18"), 3, 1).unwrap().build(&device).unwrap()).unwrap_err();
+    let error = weights::load_pretrained_encoder(
+        &NetworkConfig::new("unet", Some("resnet18"), 3, 1).unwrap().build(&device).unwrap(),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("resnet18 has no pretrained weights"), "{error}");
 }
 

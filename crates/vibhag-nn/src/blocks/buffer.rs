@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, ParamId,
+};
 use burn::tensor::{Device, Tensor};
 
 /// A running statistic.

@@ -78,8 +78,12 @@ impl Sequential {
         loop {
             (x, layers) = match layers {
                 [] => return x,
-                [Layer::Conv(conv), Layer::Norm(norm), Layer::Act(act), rest @ ..] => (conv_norm(conv, norm, act.kind, x), rest),
-                [Layer::Conv(conv), Layer::Norm(norm), rest @ ..] => (conv_norm(conv, norm, Activation::Identity, x), rest),
+                [Layer::Conv(conv), Layer::Norm(norm), Layer::Act(act), rest @ ..] => {
+                    (conv_norm(conv, norm, act.kind, x), rest)
+                }
+                [Layer::Conv(conv), Layer::Norm(norm), rest @ ..] => {
+                    (conv_norm(conv, norm, Activation::Identity, x), rest)
+                }
                 [Layer::Conv(conv), rest @ ..] => (conv.forward(x), rest),
                 [Layer::Norm(norm), Layer::Act(act), rest @ ..] => (norm.forward(x, act.kind), rest),
                 [Layer::Norm(norm), rest @ ..] => (norm.forward(x, Activation::Identity), rest),

@@ -25,10 +25,13 @@ impl SegNetDecoder {
     pub fn new(specs: &[FeatureSpec], device: &Device) -> Result<Self> {
         let from_one = specs.iter().enumerate().all(|(level, spec)| spec.stride == 1 << level);
         if specs.len() < 2 || !from_one {
-            return Err(Error::config("SegNet's decoder needs feature maps at strides 1, 2, 4, ... and their pooling indices"));
+            return Err(Error::config(
+                "SegNet's decoder needs feature maps at strides 1, 2, 4, ... and their pooling indices",
+            ));
         }
         let stages = specs.len() - 1;
-        let blocks = (0..stages).rev().map(|stage| conv_stack(&widths(specs, stage), Order::NormRelu, device)).collect();
+        let blocks =
+            (0..stages).rev().map(|stage| conv_stack(&widths(specs, stage), Order::NormRelu, device)).collect();
         Ok(Self { blocks, out_channels: specs[0].channels })
     }
 

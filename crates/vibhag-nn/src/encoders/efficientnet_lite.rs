@@ -53,7 +53,8 @@ impl EfficientNetLite {
         for stage in &STAGES {
             for index in 0..stage.blocks {
                 let stride = if index == 0 { stage.stride } else { 1 };
-                let spec = MbConvSpec { inputs, outputs: stage.outputs, kernel: stage.kernel, stride, expand: stage.expand };
+                let spec =
+                    MbConvSpec { inputs, outputs: stage.outputs, kernel: stage.kernel, stride, expand: stage.expand };
                 blocks.push(MbConv::new(spec, device));
                 inputs = stage.outputs;
             }

@@ -76,5 +76,9 @@ fn maps_only(maps: Vec<Tensor<4>>) -> Features {
 }
 
 pub(crate) fn doubling_specs(channels: &[usize], first_stride: usize) -> Vec<FeatureSpec> {
-    channels.iter().enumerate().map(|(level, &channels)| FeatureSpec { channels, stride: first_stride << level }).collect()
+    channels
+        .iter()
+        .enumerate()
+        .map(|(level, &channels)| FeatureSpec { channels, stride: first_stride << level })
+        .collect()
 }

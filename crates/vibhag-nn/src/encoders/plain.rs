@@ -19,7 +19,8 @@ impl PlainEncoder {
     /// One level per width.
     pub fn new(in_channels: usize, widths: &[usize], order: Order, device: &Device) -> Self {
         let inputs = std::iter::once(in_channels).chain(widths.iter().copied());
-        let down = inputs.zip(widths).map(|(inputs, &width)| conv_stack(&[inputs, width, width], order, device)).collect();
+        let down =
+            inputs.zip(widths).map(|(inputs, &width)| conv_stack(&[inputs, width, width], order, device)).collect();
         Self { down, widths: widths.to_vec() }
     }
 

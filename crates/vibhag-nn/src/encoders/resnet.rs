@@ -28,7 +28,9 @@ impl ResNet {
             let (inputs, outputs) = (CHANNELS[index], CHANNELS[index + 1]);
             let first_stride = if index == 0 { 1 } else { 2 };
             let first = BasicBlock::new(inputs, outputs, first_stride, device);
-            std::iter::once(first).chain((1..depths[index]).map(|_| BasicBlock::new(outputs, outputs, 1, device))).collect()
+            std::iter::once(first)
+                .chain((1..depths[index]).map(|_| BasicBlock::new(outputs, outputs, 1, device)))
+                .collect()
         };
         let stem = ConvSpec { padding: Padding::Symmetric(3), ..ConvSpec::new(in_channels, CHANNELS[0], 7) };
         Self {
