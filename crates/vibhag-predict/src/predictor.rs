@@ -1,0 +1,184 @@
+//! A loaded model, ready to predict.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use vibhag_core::error::ErrorKind;
+use vibhag_core::{Error, Geometry, Image, Result};
+use vibhag_nn::Network;
+use vibhag_nn::bundle::{self, Manifest};
+use vibhag_nn::device::DeviceChoice;
+
+use crate::prediction::Prediction;
+use crate::runner::{Probabilities, Runner};
+use crate::sink::Sink;
+use crate::{whole, window};
+
+/// Windows that run through the network together unless the options say otherwise.
+const DEFAULT_BATCH: usize = 4;
+
+/// What a caller may decide; `None` leaves it to the bundle.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PredictOptions {
+    /// Average the probabilities over flipped copies of the input.
+    pub tta: Option<bool>,
+    /// Foreground probability from which a pixel counts as foreground, 0..=1 (binary tasks).
+    pub threshold: Option<f32>,
+    /// Share by which neighbouring windows overlap, 0..=0.9 (window geometry).
+    pub overlap: Option<f32>,
+    /// Windows that run through the network together (window geometry); memory grows with it.
+    pub batch: Option<usize>,
+    /// Return the probabilities too, which takes 4 bytes per pixel and plane.
+    pub keep_probabilities: bool,
+}
+
+/// A model bundle, ready to predict images of any size.
+#[derive(Debug)]
+pub struct Predictor {
+    manifest: Manifest,
+    runner: Runner,
+    batch: usize,
+    keep_probabilities: bool,
+}
+
+impl Predictor {
+    /// Loads the bundle in `folder` (or in `folder/model`) onto a device.
+    ///
+    /// # Errors
+    /// When the bundle is missing, altered or inconsistent, the device is not available, or an
+    /// option is out of range.
+    pub fn load(folder: &Path, device: DeviceChoice, options: PredictOptions) -> Result<Self> {
+        let device = device.open()?;
+        let (manifest, network) = bundle::load(folder, &device)?;
+        let built = Self::build(manifest, network, device).and_then(|predictor| predictor.with_options(options));
+        built.map_err(|error| if error.at.path.is_some() { error } else { error.at_path(folder) })
+    }
+
+    /// A predictor over a network in memory, on the network's device, with the manifest's
+    /// post-processing. Gradients are not tracked.
+    ///
+    /// # Errors
+    /// When manifest and network contradict each other.
+    pub fn from_parts(manifest: Manifest, network: Network) -> Result<Self> {
+        let network = network.valid();
+        let device = network.devices().into_iter().next().unwrap_or_else(Device::flex).inner();
+        Self::build(manifest, network, device)
+    }
+
+    fn build(manifest: Manifest, network: Network, device: Device) -> Result<Self> {
+        check(&manifest, &network)?;
+        let runner = Runner { network, device, tta: manifest.postprocessing.tta };
+        Ok(Self { manifest, runner, batch: DEFAULT_BATCH, keep_probabilities: false })
+    }
+
+    /// The same predictor with other options; what they leave out stays.
+    ///
+    /// # Errors
+    /// When an option is out of range.
+    pub fn with_options(mut self, options: PredictOptions) -> Result<Self> {
+        let post = &mut self.manifest.postprocessing;
+        post.tta = options.tta.unwrap_or(post.tta);
+        post.threshold = options.threshold.unwrap_or(post.threshold);
+        post.overlap = options.overlap.unwrap_or(post.overlap);
+        self.runner.tta = post.tta;
+        self.batch = options.batch.unwrap_or(self.batch);
+        self.keep_probabilities = options.keep_probabilities;
+        if self.batch == 0 {
+            return Err(Error::config("a batch needs at least one window"));
+        }
+        check_postprocessing(&self.manifest)?;
+        Ok(self)
+    }
+
+    /// The bundle's manifest; its post-processing is the one in force.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Predicts one image; the result has the image's size.
+    ///
+    /// # Errors
+    /// When the image's channels do not suit the model, or the device fails.
+    pub fn predict(&self, image: &Image) -> Result<Prediction> {
+        predict_with(&self.manifest, &self.runner, self.batch, self.keep_probabilities, image)
+    }
+}
+
+/// Chooses the way through the network by the manifest's geometry.
+pub(crate) fn predict_with(
+    manifest: &Manifest,
+    model: &impl Probabilities,
+    batch: usize,
+    keep: bool,
+    image: &Image,
+) -> Result<Prediction> {
+    let post = &manifest.postprocessing;
+    let mut sink = Sink::new(image.width(), image.height(), model.planes(), post.threshold, keep);
+    match manifest.preprocessing.geometry {
+        Geometry::Resize { .. } => whole::predict(image, &manifest.preprocessing, model, &mut sink)?,
+        Geometry::Window { .. } => {
+            window::predict(
+                image,
+                &manifest.preprocessing,
+                window::Tiling { overlap: post.overlap, batch },
+                model,
+                &mut sink,
+            )?;
+        }
+    }
+    sink.finish()
+}
+
+/// A manifest is a text file that people edit: nothing in it may lead to a panic later.
+fn check(manifest: &Manifest, network: &Network) -> Result<()> {
+    let wrong = |what: String| Err(Error::new(ErrorKind::Model, what).at("manifest.toml"));
+    let (classes, pre, config) = (&manifest.classes, &manifest.preprocessing, network.config());
+    classes.validate()?;
+    if config.out_channels != classes.output_channels() {
+        return wrong(format!(
+            "the network gives {} channels, {} classes need {}",
+            config.out_channels,
+            classes.len(),
+            classes.output_channels()
+        ));
+    }
+    if config.in_channels != pre.channels {
+        return wrong(format!(
+            "the network takes {} channels, the preprocessing gives {}",
+            config.in_channels, pre.channels
+        ));
+    }
+    if pre.mean.len() != pre.channels || pre.std.len() != pre.channels {
+        return wrong(format!(
+            "{} means and {} standard deviations for {} channels",
+            pre.mean.len(),
+            pre.std.len(),
+            pre.channels
+        ));
+    }
+    if !pre.mean.iter().all(|mean| mean.is_finite()) || !pre.std.iter().all(|std| std.is_finite() && *std > 0.0) {
+        return wrong(format!("means must be finite and deviations positive, not {:?} and {:?}", pre.mean, pre.std));
+    }
+    let (height, width) = pre.geometry.size();
+    if height == 0 || width == 0 {
+        return wrong(format!("an input of {height}x{width} pixels"));
+    }
+    check_postprocessing(manifest)
+}
+
+fn check_postprocessing(manifest: &Manifest) -> Result<()> {
+    let post = &manifest.postprocessing;
+    if !(0.0..=1.0).contains(&post.threshold) {
+        return Err(Error::config(format!("threshold {}", post.threshold)).hint("a probability lies between 0 and 1"));
+    }
+    if !(0.0..=0.9).contains(&post.overlap) {
+        return Err(
+            Error::config(format!("overlap {}", post.overlap)).hint("windows overlap by 0 to 0.9 of their side")
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
