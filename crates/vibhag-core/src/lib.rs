@@ -11,7 +11,7 @@ pub mod rng;
 
 pub use class_table::{Class, ClassTable};
 pub use color::Rgb;
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use image::{Image, Samples};
 pub use label_map::{BinaryMask, LabelMap};
 pub use preprocessing::{Geometry, Preprocessing};

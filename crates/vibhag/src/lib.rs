@@ -1,1 +1,26 @@
-//! Vibhag: image segmentation from two folders to a trusted predictor. Library and command line.
+//! Vibhag: image segmentation from two folders of images and masks to a trusted predictor.
+//!
+//! Every function here is what a verb of the command line calls; the binary only parses,
+//! resolves defaults, calls and prints.
+
+pub mod bench;
+pub mod demo;
+pub mod doctor;
+pub mod evaluate;
+pub mod inputs;
+pub mod models;
+pub mod predict;
+pub mod report;
+pub mod run;
+pub mod system;
+
+pub use vibhag_core as core;
+pub use vibhag_data as data;
+pub use vibhag_imaging as imaging;
+pub use vibhag_metrics as metrics;
+pub use vibhag_nn as nn;
+pub use vibhag_predict as prediction;
+pub use vibhag_report as reporting;
+pub use vibhag_train as training;
+
+pub use vibhag_core::{Error, Result};

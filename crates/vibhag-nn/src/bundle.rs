@@ -1,0 +1,163 @@
+//! The model bundle: a folder with `manifest.toml`, `weights.safetensors` and `plan.toml`.
+//! Everything that prediction needs is in it, readable, and none of it is code.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use vibhag_core::error::ErrorKind;
+use vibhag_core::{ClassTable, Error, Preprocessing, Result};
+
+use crate::weights::{self, Precision};
+use crate::{Network, NetworkConfig};
+
+/// Version of the bundle's layout; readers refuse newer ones.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// How probabilities become masks.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PostProcessing {
+    /// Average the probabilities over flipped copies of the input.
+    pub tta: bool,
+    /// Foreground probability from which a pixel counts as foreground (binary tasks only).
+    pub threshold: f32,
+    /// Share by which neighbouring windows overlap, in 0..0.9 (window geometry only).
+    pub overlap: f32,
+}
+
+impl Default for PostProcessing {
+    fn default() -> Self {
+        Self { tta: true, threshold: 0.5, overlap: 0.5 }
+    }
+}
+
+/// What the model was trained on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataOrigin {
+    /// Dataset format, by its registry name.
+    pub format: String,
+    /// How mask values were read.
+    pub coding: String,
+    /// Hash over the names and contents of the training data.
+    pub hash: String,
+    /// Training and validation samples.
+    pub train_images: usize,
+    /// Validation samples.
+    pub val_images: usize,
+}
+
+/// The readable half of a bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Layout version, see [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Version of Vibhag that wrote it.
+    pub vibhag_version: String,
+    /// `semantic`.
+    pub task: String,
+    /// SHA-256 of `weights.safetensors`.
+    #[serde(default)]
+    pub weights_sha256: String,
+    /// Terms of the weights that training started from, and of the result as far as known.
+    pub weights_licence: String,
+    /// Validation scores at the time of writing, by name.
+    pub metrics: BTreeMap<String, f64>,
+    /// The network.
+    pub network: NetworkConfig,
+    /// What happens to an image before the network.
+    pub preprocessing: Preprocessing,
+    /// What happens to its output.
+    pub postprocessing: PostProcessing,
+    /// Where the model comes from.
+    pub data: DataOrigin,
+    /// The classes.
+    pub classes: ClassTable,
+}
+
+/// Writes a bundle into `folder`, which appears whole or not at all.
+///
+/// # Errors
+/// I/O errors, with the file.
+pub fn save(folder: &Path, manifest: &Manifest, network: &Network, plan_toml: &str) -> Result<()> {
+    let staging = folder.with_extension("partial");
+    if staging.exists() {
+        std::fs::remove_dir_all(&staging).map_err(|e| Error::io(&staging, e))?;
+    }
+    std::fs::create_dir_all(&staging).map_err(|e| Error::io(&staging, e))?;
+    let weights_path = staging.join("weights.safetensors");
+    weights::save(network, &weights_path, Precision::F32)?;
+    let manifest = Manifest { weights_sha256: sha256_of(&weights_path)?, ..manifest.clone() };
+    let text = toml::to_string(&manifest).map_err(|e| Error::new(ErrorKind::Model, "cannot write the manifest").because(e))?;
+    for (name, content) in [("manifest.toml", text.as_str()), ("plan.toml", plan_toml)] {
+        let path = staging.join(name);
+        std::fs::write(&path, content).map_err(|e| Error::io(&path, e))?;
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    std::fs::rename(&staging, folder).map_err(|e| Error::io(folder, e))
+}
+
+/// Reads the manifest of the bundle in `folder`; a run folder that holds `model/` will do.
+///
+/// # Errors
+/// When it is missing, unreadable or of a newer version.
+pub fn read_manifest(folder: &Path) -> Result<Manifest> {
+    let path = locate(folder).join("manifest.toml");
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        Error::io(&path, e).hint("a model is the folder that `vibhag train` wrote (RUN or RUN/model)")
+    })?;
+    let manifest: Manifest = toml::from_str(&text)
+        .map_err(|e| Error::new(ErrorKind::Model, e.message().to_owned()).at_path(&path).because(e))?;
+    if manifest.format_version > FORMAT_VERSION {
+        return Err(Error::new(
+            ErrorKind::Model,
+            format!("bundle version {} is newer than {FORMAT_VERSION}", manifest.format_version),
+        )
+        .at_path(&path)
+        .hint("update vibhag"));
+    }
+    manifest.classes.validate()?;
+    Ok(manifest)
+}
+
+/// Loads manifest and network on `device`, in evaluation mode.
+///
+/// # Errors
+/// As [`read_manifest`]; also when the weights were altered or do not fit the network.
+pub fn load(folder: &Path, device: &Device) -> Result<(Manifest, Network)> {
+    let manifest = read_manifest(folder)?;
+    let path = locate(folder).join("weights.safetensors");
+    let hash = sha256_of(&path)?;
+    if !manifest.weights_sha256.is_empty() && manifest.weights_sha256 != hash {
+        return Err(Error::new(ErrorKind::Model, "the weights are not the ones that the manifest describes")
+            .at_path(&path)
+            .at(format!("SHA-256 {hash}, expected {}", manifest.weights_sha256))
+            .hint("copy the whole bundle again"));
+    }
+    let network = weights::load(&manifest.network.build(device)?, &path)?.valid();
+    Ok((manifest, network))
+}
+
+/// The bundle's own folder when `folder` is a run.
+pub fn locate(folder: &Path) -> std::path::PathBuf {
+    let inner = folder.join("model");
+    if folder.join("manifest.toml").exists() || !inner.exists() { folder.to_owned() } else { inner }
+}
+
+fn sha256_of(path: &Path) -> Result<String> {
+    use sha2::{Digest, Sha256};
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0u8; 1 << 20];
+    loop {
+        let read = std::io::Read::read(&mut file, &mut buffer).map_err(|e| Error::io(path, e))?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}

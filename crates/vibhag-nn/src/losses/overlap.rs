@@ -1,0 +1,60 @@
+//! Soft counts of overlap, for the losses that are ratios of them.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::inputs::Inputs;
+
+/// Over what a ratio of overlaps is taken before it is averaged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// One ratio per image and class.
+    #[default]
+    Image,
+    /// One ratio per class over the whole batch: steadier when classes are small or rare.
+    Batch,
+}
+
+/// Soft counts over valid pixels, each `[N, C]`, or `[1, C]` over the batch.
+pub(super) struct Overlap {
+    /// Sum of p * y.
+    pub(super) intersection: Tensor<2>,
+    /// Sum of p.
+    pub(super) predicted: Tensor<2>,
+    /// Sum of y.
+    pub(super) truth: Tensor<2>,
+}
+
+impl Overlap {
+    pub(super) fn new(inputs: &mut Inputs, pooling: Pooling) -> Self {
+        let probabilities = inputs.probabilities();
+        let one_hot = inputs.one_hot.clone();
+        let sum = |values: Tensor<4>| {
+            let [images, channels, height, width] = values.dims();
+            let per_image = values.reshape([images, channels, height * width]).sum_dim(2).squeeze_dim::<2>(2);
+            match pooling {
+                Pooling::Image => per_image,
+                Pooling::Batch => per_image.sum_dim(0),
+            }
+        };
+        Self {
+            intersection: sum(probabilities.clone() * one_hot.clone()),
+            predicted: sum(probabilities * inputs.valid.clone()),
+            truth: sum(one_hot),
+        }
+    }
+}
+
+/// Mean over images, and over classes with their weights, of `1 - score`, from `[N, C]` scores.
+pub(super) fn mean_loss(scores: Tensor<2>, inputs: &Inputs) -> Tensor<1> {
+    let losses = scores.neg().add_scalar(1.0);
+    match &inputs.class_weights {
+        None => losses.mean(),
+        Some(weights) => {
+            let weights = weights.clone().reshape([1, -1]);
+            let share = weights.clone() / weights.sum().unsqueeze();
+            (losses * share).sum_dim(1).mean()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Losses and gradients equal PyTorch's (frozen by bench/reference/losses.py), and stay finite where
+//! they easily would not.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::Deserialize;
+use vibhag_nn::losses::{LOSSES, LossConfig, LossTerm, Tversky};
+
+#[derive(Deserialize)]
+struct Reference {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    config: LossConfig,
+    shape: [usize; 4],
+    logits: Vec<f32>,
+    target: Vec<i32>,
+    loss: f32,
+    gradient: Vec<f32>,
+}
+
+/// Loss and gradient.
+fn run(config: &LossConfig, shape: [usize; 4], logits: &[f32], target: &[i32]) -> (f32, Vec<f32>) {
+    let device = Device::flex().autodiff();
+    let logits = Tensor::<4>::from_data(TensorData::new(logits.to_vec(), shape), &device).require_grad();
+    let target = Tensor::<3, Int>::from_data(TensorData::new(target.to_vec(), [shape[0], shape[2], shape[3]]), &device);
+    let loss = config.forward(logits.clone(), target);
+    assert_eq!(loss.dims(), [1]);
+    let gradients = loss.backward();
+    let gradient = logits.grad(&gradients).expect("the loss depends on the logits");
+    (loss.into_scalar::<f32>(), gradient.try_into_vec_as::<f32>().unwrap())
+}
+
+#[test]
+fn values_and_gradients_equal_pytorch() {
+    let reference: Reference = serde_json::from_str(include_str!("reference/losses.json")).unwrap();
+    assert!(reference.cases.len() > 30);
+    for case in &reference.cases {
+        case.config.validate(case.shape[1]).unwrap();
+        let (loss, gradient) = run(&case.config, case.shape, &case.logits, &case.target);
+        assert!(
+            (loss - case.loss).abs() <= 2e-6 * case.loss.abs().max(1.0),
+            "{}: {loss} against {}",
+            case.name,
+            case.loss
+        );
+        let scale = case.gradient.iter().fold(0.0_f32, |largest, g| largest.max(g.abs()));
+        for (index, (ours, theirs)) in gradient.iter().zip(&case.gradient).enumerate() {
+            assert!((ours - theirs).abs() <= 1e-5 * scale, "{}: gradient {index} is {ours}, not {theirs}", case.name);
+        }
+    }
+    for info in LOSSES {
+        let covered = |case: &Case| case.config.terms.iter().any(|term| term.name() == info.name);
+        assert!(reference.cases.iter().any(covered), "{} has no reference", info.name);
+    }
+}
+
+#[test]
+fn a_batch_without_valid_pixels_costs_nothing() {
+    for info in LOSSES {
+        let channels = if info.name == "bce" { 1 } else { 3 };
+        let channels = [channels, 1].into_iter().filter(|&c| info.name != "cross-entropy" || c > 1);
+        for channels in channels {
+            let config = LossConfig { terms: vec![(info.term)()], ..LossConfig::default() };
+            config.validate(channels).unwrap();
+            let logits: Vec<f32> = (0..channels * 8).map(|i| i as f32 - 4.0).collect();
+            let (loss, gradient) = run(&config, [2, channels, 2, 2], &logits, &[255; 8]);
+            assert_eq!(loss, 0.0, "{}", info.name);
+            assert!(gradient.iter().all(|&g| g == 0.0), "{}: {gradient:?}", info.name);
+        }
+    }
+}
+
+#[test]
+fn extreme_logits_stay_finite() {
+    let everything = |first: &str| LossConfig::parse(&format!("{first} + dice + focal + tversky")).unwrap();
+    for (config, channels) in [(everything("bce"), 1), (everything("cross-entropy"), 2)] {
+        let logits: Vec<f32> = (0..channels * 4).map(|i| if i % 3 == 0 { 1e4 } else { -1e4 }).collect();
+        let (loss, gradient) = run(&config, [1, channels, 2, 2], &logits, &[0, 1, 0, 1]);
+        assert!(loss.is_finite() && gradient.iter().all(|g| g.is_finite()), "{channels}: {loss}, {gradient:?}");
+    }
+}
+
+#[test]
+fn combinations_without_meaning_are_refused() {
+    let refuse = |config: &LossConfig, channels, words: &str| {
+        let message = config.validate(channels).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    };
+    let parse = |text| LossConfig::parse(text).unwrap();
+    refuse(&parse("bce"), 4, "bce needs one output channel, there are 4; use cross-entropy");
+    refuse(&parse("cross-entropy"), 1, "use bce");
+    refuse(&parse("-1 * dice"), 1, "weight -1 of dice");
+    refuse(&LossConfig { terms: Vec::new(), ..parse("dice") }, 1, "no term");
+    refuse(&LossConfig { ignore: 3, ..parse("dice") }, 4, "ignores label 3, which is a class");
+    refuse(&LossConfig { label_smoothing: 0.1, ..parse("dice") }, 1, "no effect");
+    refuse(&LossConfig { label_smoothing: 1.0, ..parse("bce") }, 1, "outside [0, 1)");
+    refuse(&LossConfig { class_weights: vec![1.0; 3], ..parse("dice") }, 1, "3 class weights for 2 classes");
+    refuse(&LossConfig { class_weights: vec![1.0, -1.0], ..parse("bce") }, 1, "class weight -1");
+    let tversky = LossTerm::Tversky(Tversky { smooth: 0.0, ..Tversky::default() });
+    refuse(&LossConfig { terms: vec![tversky], ..parse("dice") }, 1, "tversky smooth 0");
+    assert!(LossConfig::parse("bce + hinge").unwrap_err().to_string().contains("known: cross-entropy, bce, dice"));
+    assert!(LossConfig::parse("x * bce").is_err());
+}
+
+#[test]
+fn configurations_show_every_value_and_read_back() {
+    for info in LOSSES {
+        let config = LossConfig { terms: vec![(info.term)()], ..LossConfig::default() };
+        let text = toml::to_string(&config).unwrap();
+        assert!(text.contains(&format!("kind = \"{}\"", info.name)) && text.contains("weight = 1.0"), "{text}");
+        assert_eq!(toml::from_str::<LossConfig>(&text).unwrap(), config, "{text}");
+    }
+    let partial: LossConfig = toml::from_str("[[terms]]\nkind = \"dice\"\nover = \"batch\"").unwrap();
+    assert!(toml::to_string(&partial).unwrap().contains("smooth = 1.0"));
+    assert!(toml::from_str::<LossConfig>("[[terms]]\nkind = \"dice\"\nsmoth = 2.0").is_err());
+}

@@ -1,0 +1,300 @@
+//! The plan: every decision of a training run with the reason beside it. A run reproduces from
+//! its plan and its data alone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use vibhag_core::error::ErrorKind;
+use vibhag_core::{ClassTable, Error, Preprocessing, Result};
+use vibhag_data::augment::AugmentConfig;
+use vibhag_nn::bundle::PostProcessing;
+use vibhag_nn::losses::LossConfig;
+use vibhag_nn::NetworkConfig;
+
+use crate::schedule::ScheduleConfig;
+
+/// Version of the plan's layout.
+pub const PLAN_VERSION: u32 = 1;
+
+/// Where the data is and how it is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataPlan {
+    /// The folder.
+    pub path: PathBuf,
+    /// The format's registry name.
+    pub format: String,
+    /// How mask values become labels, as a sentence.
+    pub coding: String,
+    /// Hash over the samples' names and contents.
+    pub hash: String,
+}
+
+/// How samples are divided when the data does not say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SplitPlan {
+    /// Share of samples kept for validation.
+    pub val_fraction: f32,
+    /// Share of samples kept for the final test.
+    pub test_fraction: f32,
+}
+
+/// The optimizer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerConfig {
+    /// `adamw` or `sgd` (Nesterov momentum).
+    pub name: String,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Factor on the learning rate of a pretrained encoder.
+    pub encoder_factor: f64,
+    /// Decoupled weight decay; norms and biases are spared.
+    pub weight_decay: f64,
+    /// Momentum (SGD) or the first beta (AdamW).
+    pub momentum: f64,
+    /// The second beta (AdamW).
+    pub beta2: f64,
+    /// Largest global norm of the gradient; 0 switches clipping off.
+    pub clip_norm: f64,
+}
+
+/// Batch, length and bookkeeping of the loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoopConfig {
+    /// Samples per step.
+    pub batch: usize,
+    /// Length in epochs; exclusive with `minutes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Length in minutes of wall clock; exclusive with `epochs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+    /// Validations over the whole run; each one writes a checkpoint.
+    pub validations: u64,
+    /// Validations without improvement after which training stops; 0 switches it off.
+    pub patience: u64,
+    /// Decay of the exponential moving average of weights; 0 switches it off.
+    pub ema_decay: f64,
+    /// Decoded images are kept up to this many MiB.
+    pub cache_mib: usize,
+    /// Loader threads.
+    pub threads: usize,
+}
+
+/// A complete plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Layout version, see [`PLAN_VERSION`].
+    pub version: u32,
+    /// `semantic`.
+    pub task: String,
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Where the data is.
+    pub data: DataPlan,
+    /// How it is divided.
+    pub split: SplitPlan,
+    /// The network's input.
+    pub input: Preprocessing,
+    /// The network.
+    pub network: NetworkConfig,
+    /// Pretrained weights of the encoder by name, or `none`.
+    pub pretrained: String,
+    /// The loss.
+    pub loss: LossConfig,
+    /// Augmentation of training samples.
+    pub augment: AugmentConfig,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// The learning rate over time.
+    pub schedule: ScheduleConfig,
+    /// The loop.
+    #[serde(rename = "loop")]
+    pub training: LoopConfig,
+    /// How probabilities become masks.
+    pub postprocessing: PostProcessing,
+    /// The classes.
+    pub classes: ClassTable,
+    /// Why: dotted key -> reason.
+    #[serde(default)]
+    pub reasons: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// The plan as TOML, with each reason as a comment beside its value.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String> {
+        let bare = Self { reasons: BTreeMap::new(), ..self.clone() };
+        let text = toml::to_string(&bare).map_err(|e| Error::config("cannot write the plan").because(e))?;
+        let mut document: toml_edit::DocumentMut =
+            text.parse().map_err(|e: toml_edit::TomlError| Error::config("cannot write the plan").because(e))?;
+        let mut reasons = toml_edit::Table::new();
+        for (key, reason) in &self.reasons {
+            comment(&mut document, key, reason);
+            reasons.insert(key, toml_edit::value(reason.as_str()));
+        }
+        document.remove("reasons");
+        if !reasons.is_empty() {
+            document.insert("reasons", toml_edit::Item::Table(reasons));
+        }
+        Ok(format!("# Vibhag training plan. Edit any value and train with `vibhag train DATA --plan THIS_FILE`.\n{document}"))
+    }
+
+    /// The plan as a TOML table.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML.
+    pub fn to_table(&self) -> Result<toml::Table> {
+        toml::Table::try_from(self).map_err(|e| Error::config("cannot write the plan").because(e))
+    }
+
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// When the file is missing, malformed, of a newer version, or its values do not fit together.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let plan: Self =
+            toml::from_str(&text).map_err(|e| Error::config(e.to_string().trim().to_owned()).at_path(path))?;
+        if plan.version > PLAN_VERSION {
+            return Err(Error::config(format!("plan version {} is newer than {PLAN_VERSION}", plan.version))
+                .at_path(path)
+                .hint("update vibhag"));
+        }
+        plan.validate()?;
+        Ok(plan)
+    }
+
+    /// The plan with `key=value` settings applied; keys are dotted as in `plan.toml`.
+    ///
+    /// # Errors
+    /// When a key does not exist, a value has the wrong type, or the result does not validate.
+    pub fn with_settings(&self, settings: &[String]) -> Result<Self> {
+        let mut root = toml::Value::try_from(self).map_err(|e| Error::config("cannot edit the plan").because(e))?;
+        let mut reasons = self.reasons.clone();
+        for setting in settings {
+            let (key, value) = setting.split_once('=').ok_or_else(|| {
+                Error::config(format!("--set {setting:?} has no '='")).hint("write --set optimizer.learning_rate=0.0003")
+            })?;
+            set(&mut root, key.trim(), value.trim())?;
+            reasons.insert(key.trim().to_owned(), "set by the user".to_owned());
+        }
+        let plan: Self = root.try_into().map_err(|e: toml::de::Error| {
+            Error::config(e.message().to_owned()).at(format!("--set {}", settings.join(" --set ")))
+        })?;
+        let plan = Self { reasons, ..plan };
+        plan.validate()?;
+        Ok(plan)
+    }
+
+    /// Checks that the values fit together.
+    ///
+    /// # Errors
+    /// A configuration error naming the key.
+    pub fn validate(&self) -> Result<()> {
+        if self.task != "semantic" {
+            return Err(Error::new(ErrorKind::Unsupported, format!("task {:?} is not supported", self.task)).hint("use task = \"semantic\""));
+        }
+        self.classes.validate()?;
+        let positive = [
+            ("loop.batch", self.training.batch as f64),
+            ("loop.validations", self.training.validations as f64),
+            ("loop.threads", self.training.threads as f64),
+            ("optimizer.learning_rate", self.optimizer.learning_rate),
+            ("input.geometry.height", self.input.geometry.size().0 as f64),
+            ("input.geometry.width", self.input.geometry.size().1 as f64),
+        ];
+        for (key, value) in positive {
+            if value.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater) {
+                return Err(Error::config(format!("{key} must be above zero")).at(value.to_string()));
+            }
+        }
+        if self.training.epochs.is_some() == self.training.minutes.is_some() {
+            return Err(Error::config("exactly one of loop.epochs and loop.minutes must be given"));
+        }
+        if self.training.minutes.is_some_and(|minutes| minutes.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater)) {
+            return Err(Error::config("loop.minutes must be above zero"));
+        }
+        let channels = self.input.channels;
+        if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels {
+            return Err(Error::config(format!(
+                "input.channels is {channels}, but mean has {}, std has {} values and the network takes {} channels",
+                self.input.mean.len(),
+                self.input.std.len(),
+                self.network.in_channels
+            )));
+        }
+        if self.network.out_channels != self.classes.output_channels() {
+            return Err(Error::config(format!(
+                "network.out_channels is {}, but {} classes need {}",
+                self.network.out_channels,
+                self.classes.len(),
+                self.classes.output_channels()
+            )));
+        }
+        if !matches!(self.optimizer.name.as_str(), "adamw" | "sgd") {
+            return Err(Error::config(format!("unknown optimizer {:?}", self.optimizer.name)).hint("use adamw or sgd"));
+        }
+        if !matches!(self.pretrained.as_str(), "imagenet" | "none") {
+            return Err(Error::config(format!("unknown weights {:?}", self.pretrained)).hint("use imagenet or none"));
+        }
+        self.schedule.validate()?;
+        self.loss.validate(self.network.out_channels)
+    }
+}
+
+fn comment(document: &mut toml_edit::DocumentMut, key: &str, reason: &str) {
+    let mut item = document.as_item_mut();
+    for part in key.split('.') {
+        let Some(next) = item.as_table_like_mut().and_then(|table| table.get_mut(part)) else { return };
+        item = next;
+    }
+    if let Some(value) = item.as_value_mut() {
+        value.decor_mut().set_suffix(format!("  # {reason}"));
+    } else if let Some(table) = item.as_table_mut() {
+        table.decor_mut().set_prefix(format!("\n# {reason}\n"));
+    }
+}
+
+fn set(root: &mut toml::Value, key: &str, text: &str) -> Result<()> {
+    let value = format!("v = {text}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut table| table.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    let unknown = |known: Vec<String>| {
+        Error::config(format!("the plan has no key {key:?}")).hint(format!("known here: {}", known.join(", ")))
+    };
+    let (parents, last) = key.rsplit_once('.').map_or(("", key), |(parents, last)| (parents, last));
+    let mut node = root;
+    for part in parents.split('.').filter(|part| !part.is_empty()) {
+        let known = keys(node);
+        node = node.get_mut(part).ok_or_else(|| unknown(known))?;
+    }
+    let known = keys(node);
+    let table = node.as_table_mut().ok_or_else(|| unknown(known.clone()))?;
+    // Options that are none do not appear in TOML, so these keys are named here.
+    let optional = matches!(key, "loop.epochs" | "loop.minutes" | "network.encoder" | "classes.ignore");
+    match table.get(last) {
+        None if !optional => return Err(unknown(known)),
+        Some(toml::Value::Float(_)) if value.is_integer() => {
+            let number = value.as_integer().unwrap_or_default() as f64;
+            table.insert(last.to_owned(), toml::Value::Float(number));
+        }
+        _ => {
+            table.insert(last.to_owned(), value);
+        }
+    }
+    match key {
+        "loop.epochs" => drop(table.remove("minutes")),
+        "loop.minutes" => drop(table.remove("epochs")),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn keys(node: &toml::Value) -> Vec<String> {
+    node.as_table().map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}

@@ -1,0 +1,254 @@
+//! The planner: looks at the fingerprint once and decides everything, each choice with its reason.
+
+use std::collections::BTreeMap;
+
+use vibhag_core::{Error, Geometry, Preprocessing, Result};
+use vibhag_data::augment::AugmentConfig;
+use vibhag_data::dataset::Dataset;
+use vibhag_data::fingerprint::{Fingerprint, SampleRecord};
+use vibhag_nn::bundle::PostProcessing;
+use vibhag_nn::losses::LossConfig;
+use vibhag_nn::{NetworkConfig, encoder_info};
+
+use crate::plan::{DataPlan, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+use crate::schedule::ScheduleConfig;
+
+/// What the user asked for; everything left out is the planner's choice.
+#[derive(Debug, Clone, Default)]
+pub struct PlanRequest {
+    /// `semantic`.
+    pub task: Option<String>,
+    /// An architecture of the registry.
+    pub architecture: Option<String>,
+    /// An encoder of the registry.
+    pub encoder: Option<String>,
+    /// Pretrained weights by name, or `none`.
+    pub pretrained: Option<String>,
+    /// Length in epochs.
+    pub epochs: Option<u64>,
+    /// Length in minutes.
+    pub minutes: Option<f64>,
+    /// The seed.
+    pub seed: Option<u64>,
+}
+
+/// Pixels of one network input that two CPU cores can train on in reasonable time, by task.
+const BINARY_PIXELS: f64 = 192.0 * 256.0;
+const MULTICLASS_PIXELS: f64 = 256.0 * 352.0;
+/// Pixels in one batch; the batch follows from it.
+const BATCH_PIXELS: f64 = 400_000.0;
+/// Input sides are multiples of the deepest encoder's stride.
+const STRIDE: usize = 32;
+
+/// Plans a run on `dataset`.
+///
+/// # Errors
+/// When the data or the request cannot be planned for.
+pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest) -> Result<Plan> {
+    let mut why = BTreeMap::new();
+    let mut because = |key: &str, reason: String| drop(why.insert(key.to_owned(), reason));
+    let classes = dataset.classes.clone();
+    classes.validate()?;
+    let binary = classes.is_binary();
+    if fingerprint.usable == 0 {
+        return Err(Error::config("there is no usable sample to plan for").at_path(&dataset.root));
+    }
+    because("task", format!("{} classes, a label for every pixel", classes.len()));
+
+    let geometry = choose_geometry(fingerprint, binary, &mut because);
+    let (height, width) = geometry.size();
+    let batch = ((BATCH_PIXELS / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
+    because("loop.batch", format!("{batch} inputs of {width}x{height} fit the time and memory of a small machine"));
+
+    let (architecture, encoder) = choose_network(fingerprint, request, &mut because);
+    let pretrained = choose_pretrained(encoder.as_deref(), request, &mut because);
+    let channels = fingerprint.channels;
+    let network = NetworkConfig::new(&architecture, encoder.as_deref(), channels, classes.output_channels())?;
+    let (mean, std) = if pretrained == "none" {
+        because("input.mean", "mean and deviation of the training images".into());
+        (to_f32(&fingerprint.mean, 0.0), to_f32(&fingerprint.std, 1.0))
+    } else {
+        because("input.mean", "the pretrained encoder's own normalisation".into());
+        let info = encoder.as_deref().and_then(encoder_info).and_then(|info| info.pretrained);
+        let (mean, std) = info.map_or((0.0, 255.0), |info| (info.mean, info.std));
+        (vec![mean; channels], vec![std; channels])
+    };
+
+    let rarest = rarest_share(fingerprint);
+    let loss = choose_loss(binary, rarest, &classes, &mut because);
+    let augment = choose_augmentation(dataset, &mut because);
+    let finetune = pretrained != "none";
+    let learning_rate = if finetune || architecture.ends_with("lite") { 1e-3 } else { 5e-4 };
+    because("optimizer.name", "AdamW needs no tuning per data set".into());
+    because("optimizer.learning_rate", format!("the usual rate for {architecture}{}", if finetune { " over pretrained weights" } else { "" }));
+    because("optimizer.weight_decay", "norms and biases are spared".into());
+    because("schedule.name", "cosine to zero with warm-up fits epochs and minutes alike".into());
+    because("loop.ema_decay", "the average of weights is steadier than the last step".into());
+    let (epochs, minutes) = match (request.epochs, request.minutes) {
+        (Some(_), Some(_)) => {
+            return Err(Error::config("both epochs and minutes were given").hint("give one of --epochs and --minutes"));
+        }
+        (Some(epochs), None) => (Some(epochs), None),
+        (None, Some(minutes)) => (None, Some(minutes)),
+        (None, None) => {
+            because("loop.minutes", "default length; give --minutes or --epochs for another".into());
+            (None, Some(20.0))
+        }
+    };
+    let tta = !is_scene(dataset);
+    let vertical_note = if tta { "" } else { "; off here, scenes are never upside down" };
+    because("postprocessing.tta", format!("flipped copies are averaged for better masks{vertical_note}"));
+
+    let plan = Plan {
+        version: PLAN_VERSION,
+        task: request.task.clone().unwrap_or_else(|| "semantic".into()),
+        seed: request.seed.unwrap_or(0),
+        data: DataPlan {
+            path: dataset.root.clone(),
+            format: dataset.format.clone(),
+            coding: dataset.coding.to_string(),
+            hash: fingerprint.content_hash.clone(),
+        },
+        split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
+        input: Preprocessing { channels, mean, std, geometry },
+        network,
+        pretrained,
+        loss,
+        augment,
+        optimizer: OptimizerConfig {
+            name: "adamw".into(),
+            learning_rate,
+            encoder_factor: 0.5,
+            weight_decay: 1e-2,
+            momentum: 0.9,
+            beta2: 0.999,
+            clip_norm: 5.0,
+        },
+        schedule: ScheduleConfig { name: "cosine".into(), warmup: 0.05, power: 0.9, floor: 0.0 },
+        training: LoopConfig {
+            batch,
+            epochs,
+            minutes,
+            validations: 16,
+            patience: 0,
+            ema_decay: 0.99,
+            cache_mib: 1024,
+            threads: 2,
+        },
+        postprocessing: PostProcessing { tta, ..PostProcessing::default() },
+        classes,
+        reasons: why,
+    };
+    plan.validate()?;
+    Ok(plan)
+}
+
+fn choose_geometry(fingerprint: &Fingerprint, binary: bool, because: &mut impl FnMut(&str, String)) -> Geometry {
+    let (height, width) = (fingerprint.median_height.max(1), fingerprint.median_width.max(1));
+    let pixels = (height * width) as f64;
+    let budget = if binary { BINARY_PIXELS } else { MULTICLASS_PIXELS };
+    let area = |sample: &SampleRecord| (sample.width * sample.height) as f64;
+    let areas = || fingerprint.samples.iter().filter(|sample| sample.usable).map(area);
+    let spread = areas().fold(0.0, f64::max) / areas().fold(f64::INFINITY, f64::min);
+    if spread > 3.0 {
+        because(
+            "input.geometry",
+            format!("image areas differ {spread:.1}-fold, so objects keep their size only at the images' own resolution: sliding windows"),
+        );
+        return Geometry::Window { height: 256, width: 256 };
+    }
+    let scale = (budget / pixels).sqrt().min(1.0);
+    let side = |length: usize| (((length as f64 * scale) / STRIDE as f64).round() as usize).max(2) * STRIDE;
+    let (h, w) = (side(height), side(width));
+    because(
+        "input.geometry",
+        format!("the median image is {width}x{height}; whole images at {w}x{h} keep the context and train fast on a CPU"),
+    );
+    Geometry::Resize { height: h, width: w }
+}
+
+fn choose_network(
+    fingerprint: &Fingerprint,
+    request: &PlanRequest,
+    because: &mut impl FnMut(&str, String),
+) -> (String, Option<String>) {
+    match (&request.architecture, &request.encoder) {
+        (Some(architecture), encoder) => {
+            because("network.architecture", "asked for".into());
+            (architecture.clone(), encoder.clone())
+        }
+        (None, Some(encoder)) => {
+            because("network.architecture", "U-Net takes any encoder".into());
+            because("network.encoder", "asked for".into());
+            ("unet".into(), Some(encoder.clone()))
+        }
+        (None, None) => {
+            because("network.architecture", "U-Net keeps fine outlines through its skips".into());
+            because(
+                "network.encoder",
+                format!(
+                    "ImageNet features make {} images go far, and it is the fastest pretrained encoder on a CPU",
+                    fingerprint.usable
+                ),
+            );
+            ("unet".into(), Some("efficientnet-lite0".into()))
+        }
+    }
+}
+
+fn choose_pretrained(encoder: Option<&str>, request: &PlanRequest, because: &mut impl FnMut(&str, String)) -> String {
+    if let Some(name) = &request.pretrained {
+        because("pretrained", "asked for".into());
+        return name.clone();
+    }
+    if encoder.and_then(encoder_info).is_some_and(|info| info.pretrained.is_some()) {
+        because("pretrained", "ImageNet weights ship with Vibhag (Apache-2.0)".into());
+        "imagenet".into()
+    } else {
+        because("pretrained", "no weights ship for this network; it learns from scratch".into());
+        "none".into()
+    }
+}
+
+fn choose_loss(
+    binary: bool,
+    rarest: f64,
+    classes: &vibhag_core::ClassTable,
+    because: &mut impl FnMut(&str, String),
+) -> LossConfig {
+    if binary {
+        because("loss", "BCE calibrates pixels, Dice counts overlap: their sum is the standard for one foreground class".into());
+    } else {
+        because(
+            "loss",
+            format!("cross-entropy plus Dice: the rarest class covers {:.2} % of pixels and Dice keeps it from being ignored", 100.0 * rarest),
+        );
+    }
+    LossConfig { ignore: classes.ignore.unwrap_or(u16::MAX), ..LossConfig::for_channels(classes.output_channels()) }
+}
+
+/// Share of all valid pixels that the rarest class present covers.
+fn rarest_share(fingerprint: &Fingerprint) -> f64 {
+    let all: u64 = fingerprint.class_pixels.iter().sum();
+    let rarest = fingerprint.class_pixels.iter().copied().filter(|&pixels| pixels > 0).min().unwrap_or(0);
+    rarest as f64 / all.max(1) as f64
+}
+
+fn to_f32(values: &[f64], floor: f64) -> Vec<f32> {
+    values.iter().map(|&value| value.max(floor) as f32).collect()
+}
+
+fn choose_augmentation(dataset: &Dataset, because: &mut impl FnMut(&str, String)) -> AugmentConfig {
+    if is_scene(dataset) {
+        because("augment", "several classes or street scenes: up is up, so only horizontal flips and mild changes".into());
+        AugmentConfig::street()
+    } else {
+        because("augment", "the subject has no up: all flips and rotations are valid views".into());
+        AugmentConfig::medical()
+    }
+}
+
+/// Scenes with gravity: several classes. One foreground class is taken for a specimen.
+fn is_scene(dataset: &Dataset) -> bool {
+    !dataset.classes.is_binary() || dataset.format == "mads"
+}

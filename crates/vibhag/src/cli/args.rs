@@ -1,0 +1,209 @@
+//! The command line: parsing only. Every default that a plan decides stays `None` here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Image segmentation: point it at images and masks, get a model, a report and a predictor.
+#[derive(Debug, Parser)]
+#[command(name = "vibhag", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every verb has.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Common {
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// No progress and no chatter
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole story on embedded sample data: doctor, train, evaluate, report
+    Demo {
+        /// Folder to work in
+        #[arg(short, long, default_value = "demo")]
+        output: PathBuf,
+        /// Minutes of training
+        #[arg(long, default_value_t = 2.0)]
+        minutes: f64,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Counts, classes, sizes and faults of a data set (exit code 1 when there are faults)
+    Doctor {
+        /// The data: any supported folder
+        data: PathBuf,
+        /// Format by name instead of recognition
+        #[arg(long)]
+        format: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Decide how to train, with the reason beside each choice
+    Plan {
+        /// The data
+        data: PathBuf,
+        /// Write the plan here instead of printing it
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        wishes: Wishes,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Plan, train, evaluate the held-out images and write the report
+    Train {
+        /// The data (left out with --resume)
+        data: Option<PathBuf>,
+        /// The run folder
+        #[arg(short, long, default_value = "run")]
+        output: PathBuf,
+        /// Follow this plan instead of making one
+        #[arg(long)]
+        plan: Option<PathBuf>,
+        /// Continue the run in this folder
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data"])]
+        resume: Option<PathBuf>,
+        /// Leave out samples with faults (the report lists them)
+        #[arg(long)]
+        skip_bad: bool,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        wishes: Wishes,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Masks, overlays, contours and probabilities of images (exit code 1 when some failed)
+    Predict {
+        /// A run or model folder
+        model: PathBuf,
+        /// Image files, folders, or patterns in quotes
+        #[arg(required = true)]
+        inputs: Vec<String>,
+        /// Where the output goes
+        #[arg(short, long, default_value = "predictions")]
+        output: PathBuf,
+        /// What to write: masks, overlays, contours, probabilities
+        #[arg(long, value_delimiter = ',', default_value = "masks,overlays")]
+        write: Vec<String>,
+        /// Class indices instead of 0/255 for one foreground class
+        #[arg(long)]
+        indices: bool,
+        /// One pass instead of averaging over flips
+        #[arg(long)]
+        fast: bool,
+        /// Foreground probability from which a pixel counts
+        #[arg(long)]
+        threshold: Option<f32>,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Score a model on data, or anybody's masks against the truth
+    Evaluate {
+        /// A run or model folder
+        #[arg(required_unless_present = "truth")]
+        model: Option<PathBuf>,
+        /// The data
+        #[arg(required_unless_present = "truth")]
+        data: Option<PathBuf>,
+        /// Only this split, where the data declares splits: train, val or test
+        #[arg(long)]
+        split: Option<String>,
+        /// Format by name instead of recognition
+        #[arg(long)]
+        format: Option<String>,
+        /// True masks
+        #[arg(long, requires = "pred", conflicts_with_all = ["model", "data"])]
+        truth: Option<PathBuf>,
+        /// Masks to score, under the same names
+        #[arg(long, requires = "truth")]
+        pred: Option<PathBuf>,
+        /// One pass instead of averaging over flips
+        #[arg(long)]
+        fast: bool,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Architectures, encoders and losses of this build
+    Models {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Time a training step or a prediction on random data
+    Bench {
+        /// train or predict
+        mode: String,
+        /// Architecture
+        #[arg(long, default_value = "unet")]
+        arch: String,
+        /// Encoder
+        #[arg(long)]
+        encoder: Option<String>,
+        /// Samples per step
+        #[arg(long, default_value_t = 1)]
+        batch: usize,
+        /// Rows x columns
+        #[arg(long, default_value = "256x256")]
+        size: String,
+        /// Steps that count
+        #[arg(long, default_value_t = 5)]
+        steps: usize,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// Wishes for the planner.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Wishes {
+    /// Format by name instead of recognition
+    #[arg(long = "format")]
+    pub format: Option<String>,
+    /// semantic
+    #[arg(long)]
+    pub task: Option<String>,
+    /// Architecture (see `vibhag models`)
+    #[arg(long)]
+    pub arch: Option<String>,
+    /// Encoder (see `vibhag models`)
+    #[arg(long)]
+    pub encoder: Option<String>,
+    /// imagenet or none
+    #[arg(long)]
+    pub pretrained: Option<String>,
+    /// Length in epochs
+    #[arg(long, conflicts_with = "minutes")]
+    pub epochs: Option<u64>,
+    /// Length in minutes
+    #[arg(long)]
+    pub minutes: Option<f64>,
+    /// Everything random follows from it
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Override a value of the plan: key=value, dotted as in plan.toml (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+}

@@ -1,0 +1,203 @@
+//! From parsed arguments to library calls and printed results.
+
+pub(crate) mod args;
+mod print;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use vibhag::evaluate::{self, Selection};
+use vibhag::predict::{OUTPUTS, Output, PredictRequest};
+use vibhag::run::{self, TrainRequest};
+use vibhag::{bench, demo, doctor, models, predict};
+use vibhag_data::split::Split;
+use vibhag_nn::device::DeviceChoice;
+use vibhag_predict::PredictOptions;
+use vibhag_train::PlanRequest;
+
+use args::{Command, Wishes};
+
+/// Runs one command. Exit code 1 says that there are findings or failed items.
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo { output, minutes, device, common } => {
+            let say = |line: &str| {
+                if !common.quiet {
+                    eprintln!("{line}");
+                }
+            };
+            let result = demo::demo(&output, minutes, device.parse()?, common.quiet, &say)?;
+            if common.json {
+                json(&print::demo_json(&result))?;
+            } else {
+                print::demo(&result)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Doctor { data, format, common } => {
+            let bar = evaluate::progress_bar(0, "reading", common.quiet || common.json);
+            let found = doctor::doctor(&data, format.as_deref(), &|done, all| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            })?;
+            bar.finish_and_clear();
+            if common.json {
+                json(&found)?;
+            } else {
+                print::doctor(&found)?;
+            }
+            Ok(findings(!found.faults.is_empty()))
+        }
+        Command::Plan { data, output, wishes, common } => {
+            let examined = run::examine(&data, wishes.format.as_deref(), &|_, _| {})?;
+            let plan = run::plan(&examined, &request(&wishes), &wishes.settings)?;
+            let text = plan.to_toml()?;
+            match output {
+                Some(path) => {
+                    std::fs::write(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+                    print::line(&format!("wrote {}", path.display()))?;
+                }
+                None if common.json => json(&plan)?,
+                None => print::line(text.trim_end())?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Train { data, output, plan, resume, skip_bad, device, wishes, common } => {
+            let request = TrainRequest {
+                data,
+                format: wishes.format.clone(),
+                run: resume.clone().unwrap_or(output),
+                plan,
+                wishes: request(&wishes),
+                settings: wishes.settings,
+                resume: resume.is_some(),
+                device: device.parse()?,
+                quiet: common.quiet || common.json,
+                skip_bad,
+            };
+            let result = run::train(&request)?;
+            if common.json {
+                json(&print::train_json(&result))?;
+            } else {
+                print::train(&result)?;
+            }
+            Ok(findings(!result.skipped.is_empty()))
+        }
+        Command::Predict { model, inputs, output, write, indices, fast, threshold, device, common } => {
+            let request = PredictRequest {
+                model,
+                inputs,
+                out: output.clone(),
+                outputs: write.iter().map(|name| output_named(name)).collect::<anyhow::Result<_>>()?,
+                indices,
+                options: PredictOptions { tta: fast.then_some(false), threshold, ..PredictOptions::default() },
+                device: device.parse()?,
+                quiet: common.quiet || common.json,
+            };
+            let rows = predict::predict(&request)?;
+            let failed = rows.iter().filter(|row| row.error.is_some()).count();
+            if common.json {
+                json(&rows)?;
+            } else {
+                print::predict(&rows, &output)?;
+            }
+            Ok(findings(failed > 0))
+        }
+        Command::Evaluate { model, data, split, format, truth, pred, fast, device, common } => {
+            let (evaluation, failed) = match (model, data, truth, pred) {
+                (_, _, Some(truth), Some(pred)) => evaluate::folders(&truth, &pred)?,
+                (Some(model), Some(data), ..) => {
+                    let selection = match split {
+                        Some(name) => match Split::from_name(&name) {
+                            Some(split) => Selection::Split(split),
+                            None => bail!("unknown split {name:?}; use train, val or test"),
+                        },
+                        None => Selection::All,
+                    };
+                    let device: DeviceChoice = device.parse()?;
+                    let quiet = common.quiet || common.json;
+                    let judged =
+                        evaluate::model(&model, &data, format.as_deref(), selection, device, fast.then_some(false), quiet)?;
+                    (judged.evaluation, judged.failed)
+                }
+                _ => bail!("name a model and data, or --truth and --pred"),
+            };
+            if common.json {
+                json(&evaluation)?;
+            } else {
+                print::evaluation(&evaluation)?;
+            }
+            print::failures(&failed);
+            Ok(findings(!failed.is_empty()))
+        }
+        Command::Models { common } => {
+            let rows = models::rows()?;
+            if common.json {
+                json(&rows)?;
+            } else {
+                print::models(&rows)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench { mode, arch, encoder, batch, size, steps, device, common } => {
+            let train = match mode.as_str() {
+                "train" => true,
+                "predict" => false,
+                other => bail!("unknown bench {other:?}; use train or predict"),
+            };
+            let request =
+                bench::BenchRequest { train, architecture: arch, encoder, batch, size: parse_size(&size)?, steps, device: device.parse()? };
+            let result = bench::bench(&request)?;
+            if common.json {
+                json(&result)?;
+            } else {
+                print::bench(&result)?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Whether an error is a reader that went away (`vibhag ... | head`).
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+fn findings(any: bool) -> ExitCode {
+    if any { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}
+
+fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    print::line(&serde_json::to_string_pretty(value)?)
+}
+
+fn request(wishes: &Wishes) -> PlanRequest {
+    PlanRequest {
+        task: wishes.task.clone(),
+        architecture: wishes.arch.clone(),
+        encoder: wishes.encoder.clone(),
+        pretrained: wishes.pretrained.clone(),
+        epochs: wishes.epochs,
+        minutes: wishes.minutes,
+        seed: wishes.seed,
+    }
+}
+
+fn output_named(name: &str) -> anyhow::Result<Output> {
+    match OUTPUTS.iter().find(|(known, _)| *known == name) {
+        Some((_, output)) => Ok(*output),
+        None => {
+            let known: Vec<&str> = OUTPUTS.iter().map(|(name, _)| *name).collect();
+            bail!("unknown output {name:?}; use {}", known.join(", "))
+        }
+    }
+}
+
+fn parse_size(text: &str) -> anyhow::Result<(usize, usize)> {
+    let parsed = text.split_once('x').and_then(|(h, w)| Some((h.parse().ok()?, w.parse().ok()?)));
+    match parsed {
+        Some((h, w)) if h > 0 && w > 0 => Ok((h, w)),
+        _ => bail!("size {text:?} is not ROWSxCOLUMNS, such as 256x256"),
+    }
+}

@@ -1,0 +1,148 @@
+//! Results as text for people.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::json;
+use vibhag::bench::BenchResult;
+use vibhag::demo::DemoResult;
+use vibhag::doctor::Diagnosis;
+use vibhag::models::Row as ModelRow;
+use vibhag::predict::Row;
+use vibhag::run::TrainResult;
+use vibhag_metrics::Evaluation;
+
+/// One line to standard output; a closed pipe comes back as an error instead of a panic.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}")?;
+    Ok(())
+}
+
+pub(crate) fn doctor(found: &Diagnosis) -> anyhow::Result<()> {
+    line(&format!("{}: format {}", found.path.display(), found.format))?;
+    line(&format!("masks: {}", found.masks))?;
+    line(&format!("samples: {} usable of {}, {} channels", found.usable, found.samples, found.channels))?;
+    for (what, counts) in [("split", &found.splits), ("diagnosis", &found.diagnoses)] {
+        for (name, count) in counts {
+            line(&format!("  {what} {name}: {count}"))?;
+        }
+    }
+    let sizes: Vec<String> = found.sizes.iter().take(5).map(|(size, n)| format!("{size} ({n})")).collect();
+    let more = if found.sizes.len() > 5 { format!(" and {} more", found.sizes.len() - 5) } else { String::new() };
+    line(&format!("sizes: {}{more}", sizes.join(", ")))?;
+    line(&format!("{:<20} {:>10} {:>8}", "class", "pixels", "images"))?;
+    for class in &found.classes {
+        line(&format!("{:<20} {:>8.2} % {:>8}", class.name, 100.0 * class.share, class.images))?;
+    }
+    for group in &found.duplicates {
+        line(&format!("identical images: {}", group.join(", ")))?;
+    }
+    for note in &found.notes {
+        line(&format!("note: {note}"))?;
+    }
+    for fault in &found.faults {
+        line(&format!("fault: {fault}"))?;
+    }
+    line(if found.faults.is_empty() { "no faults found" } else { "train leaves faulty samples out with --skip-bad" })
+}
+
+pub(crate) fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
+    let interval = found.dice_per_image_ci95.as_ref().map_or_else(String::new, |ci| format!(" (95% CI {:.4} to {:.4})", ci.low, ci.high));
+    line(&format!("images {}", found.images))?;
+    line(&format!("Dice per image  {:.4}{interval}", found.dice_per_image))?;
+    line(&format!("IoU per image   {:.4}", found.iou_per_image))?;
+    line(&format!("Dice pooled     {:.4}", found.dice_pooled))?;
+    line(&format!("IoU pooled      {:.4}", found.iou_pooled))?;
+    line(&format!("mean IoU        {:.4}", found.mean_iou))?;
+    line(&format!("Jaccard >= 0.65 {:.4}", found.threshold_jaccard))?;
+    line(&format!("pixel accuracy  {:.4}", found.pixel_accuracy))?;
+    line(&format!("{:<20} {:>7} {:>7} {:>9} {:>7}", "class", "IoU", "Dice", "precision", "recall"))?;
+    for class in &found.classes {
+        line(&format!("{:<20} {:>7.4} {:>7.4} {:>9.4} {:>7.4}", class.name, class.iou, class.dice, class.precision, class.recall))?;
+    }
+    for (diagnosis, group) in &found.by_diagnosis {
+        line(&format!("{diagnosis}: {} images, Dice {:.4}, IoU {:.4}", group.images, group.dice_per_image, group.iou_per_image))?;
+    }
+    for worst in found.per_image.iter().take(3) {
+        line(&format!("worst: {} Dice {:.4}", worst.image, worst.dice))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn train(result: &TrainResult) -> anyhow::Result<()> {
+    evaluation(&result.evaluation)?;
+    for fault in &result.skipped {
+        line(&format!("left out: {fault}"))?;
+    }
+    line(&format!(
+        "{} steps in {:.1} min, ended because {}",
+        result.outcome.steps,
+        result.outcome.seconds / 60.0,
+        result.outcome.reason
+    ))?;
+    line(&format!("model:  {}", result.outcome.model.display()))?;
+    line(&format!("report: {}", result.report.display()))
+}
+
+pub(crate) fn train_json(result: &TrainResult) -> serde_json::Value {
+    json!({
+        "model": result.outcome.model,
+        "report": result.report,
+        "steps": result.outcome.steps,
+        "seconds": result.outcome.seconds,
+        "best_val_iou": result.outcome.best,
+        "best_step": result.outcome.best_step,
+        "ended": result.outcome.reason,
+        "evaluation": result.evaluation,
+        "skipped": result.skipped,
+    })
+}
+
+pub(crate) fn demo(result: &DemoResult) -> anyhow::Result<()> {
+    train(&result.trained)?;
+    line(&format!("predictions: {}", result.folder.join("predictions").display()))?;
+    line(&format!("open the report: {}", result.trained.report.display()))
+}
+
+pub(crate) fn demo_json(result: &DemoResult) -> serde_json::Value {
+    json!({ "doctor": result.diagnosis, "train": train_json(&result.trained), "predictions": result.predictions })
+}
+
+pub(crate) fn predict(rows: &[Row], out: &Path) -> anyhow::Result<()> {
+    for row in rows {
+        match (&row.error, row.size) {
+            (Some(error), _) => line(&format!("failed: {error}"))?,
+            (None, Some([width, height])) => {
+                let shares: Vec<String> =
+                    row.classes.iter().skip(1).map(|class| format!("{} {:.1} %", class.name, 100.0 * class.share)).collect();
+                line(&format!("{}: {width}x{height}, {} ({:.2} s)", row.image.display(), shares.join(", "), row.seconds))?;
+            }
+            (None, None) => {}
+        }
+    }
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    line(&format!("{} images, {failed} failed; output in {}", rows.len(), out.display()))
+}
+
+pub(crate) fn models(rows: &[ModelRow]) -> anyhow::Result<()> {
+    for row in rows {
+        let parameters = row.parameters.map_or_else(String::new, |n| format!(", {:.1} M parameters", n as f64 / 1e6));
+        let weights = row.weights.as_ref().map_or_else(String::new, |w| format!("\n{:13}weights: {w}", ""));
+        line(&format!("{:<12} {:<20} {}{parameters}\n{:13}{}{weights}", row.kind, row.name, row.summary, "", row.paper))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn bench(result: &BenchResult) -> anyhow::Result<()> {
+    let memory = result.peak_rss_mib.map_or_else(|| "unknown".to_owned(), |mib| format!("{mib} MiB"));
+    line(&format!(
+        "{} {} {}x{}x{}: median {:.4} s, min {:.4} s, peak RSS {memory}, {} threads, {}",
+        result.mode, result.network, result.batch, result.size[0], result.size[1], result.median_s, result.min_s, result.threads, result.device
+    ))
+}
+
+pub(crate) fn failures(failed: &[(String, String)]) {
+    for (name, why) in failed {
+        eprintln!("failed: {name}: {why}");
+    }
+}

@@ -1,0 +1,164 @@
+//! `vibhag evaluate`: a model on data, or anybody's masks against the truth, always at the
+//! images' original size.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use vibhag_core::{Error, ErrorKind, LabelMap, Result};
+use vibhag_data::dataset::Dataset;
+use vibhag_data::mask_pairs;
+use vibhag_data::split::Split;
+use vibhag_metrics::{Evaluation, EvaluationBuilder};
+use vibhag_nn::device::DeviceChoice;
+use vibhag_predict::{PredictOptions, Predictor};
+
+use crate::run;
+
+/// An evaluation with a way back to the samples.
+#[derive(Debug)]
+pub struct Judged {
+    /// The scores.
+    pub evaluation: Evaluation,
+    /// Sample index by image identifier.
+    pub index: BTreeMap<String, usize>,
+    /// Predictions of the worst, median and best images, by sample index.
+    pub kept: BTreeMap<usize, LabelMap>,
+    /// Samples that could not be evaluated, with the reason.
+    pub failed: Vec<(String, String)>,
+}
+
+/// Which samples of a data set to evaluate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// Every sample that has a mask.
+    All,
+    /// One split that the data itself declares.
+    Split(Split),
+}
+
+/// Evaluates the bundle in `model` on `data`.
+///
+/// # Errors
+/// When model or data cannot be opened, or their classes differ.
+pub fn model(
+    model: &Path,
+    data: &Path,
+    format: Option<&str>,
+    selection: Selection,
+    device: DeviceChoice,
+    tta: Option<bool>,
+    quiet: bool,
+) -> Result<Judged> {
+    let examined = run::examine(data, format, &|_, _| {})?;
+    let usable = examined.usable();
+    let chosen: Vec<usize> = usable
+        .into_iter()
+        .filter(|&i| match selection {
+            Selection::All => true,
+            Selection::Split(split) => examined.dataset.samples[i].split == Some(split),
+        })
+        .collect();
+    if chosen.is_empty() {
+        return Err(Error::config("no sample to evaluate").at_path(data).hint("check the split and `vibhag doctor`"));
+    }
+    let mut judged = model_on(model, &examined.dataset, &chosen, device, tta, quiet)?;
+    judged.failed.extend(examined.faults.iter().map(|fault| (fault.path.display().to_string(), fault.message.clone())));
+    Ok(judged)
+}
+
+/// Evaluates the bundle in `model` on some samples of an open data set.
+///
+/// # Errors
+/// When the model cannot be loaded or its classes are not the data's. A sample that fails is
+/// reported in [`Judged::failed`].
+pub fn model_on(
+    model: &Path,
+    dataset: &Dataset,
+    indices: &[usize],
+    device: DeviceChoice,
+    tta: Option<bool>,
+    quiet: bool,
+) -> Result<Judged> {
+    let predictor = Predictor::load(model, device, PredictOptions { tta, ..PredictOptions::default() })?;
+    let classes = &predictor.manifest().classes;
+    if classes.len() != dataset.classes.len() {
+        return Err(Error::config(format!("the model knows {} classes, the data has {}", classes.len(), dataset.classes.len()))
+            .at(format!("{:?} against {:?}", classes.names(), dataset.classes.names())));
+    }
+    let bar = progress_bar(indices.len(), "evaluating", quiet);
+    let mut builder = EvaluationBuilder::new(dataset.classes.clone());
+    let mut predictions = BTreeMap::new();
+    let mut failed = Vec::new();
+    let mut index = BTreeMap::new();
+    for &i in indices {
+        let sample = &dataset.samples[i];
+        let judged = dataset.load(i).and_then(|(image, truth)| {
+            let labels = predictor.predict(&image)?.labels;
+            builder.add_image(&sample.id, &sample.tags, &truth, &labels)?;
+            Ok(labels)
+        });
+        match judged {
+            Ok(labels) => {
+                index.insert(sample.id.clone(), i);
+                predictions.insert(i, labels);
+                trim(&mut predictions);
+            }
+            Err(error) => failed.push((sample.id.clone(), error.to_string())),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let evaluation = builder.finish();
+    let wanted = crate::report::shown(&evaluation);
+    predictions.retain(|i, _| wanted.iter().any(|name| index.get(*name) == Some(i)));
+    Ok(Judged { evaluation, index, kept: predictions, failed })
+}
+
+/// Pixels of predictions that are kept for the report's pictures before some are dropped.
+const KEPT_PIXELS: usize = 400_000_000;
+
+/// Ten thousand predictions must not fill the memory: past a budget the oldest are dropped, and
+/// the report shows what is left.
+fn trim(predictions: &mut BTreeMap<usize, LabelMap>) {
+    let mut pixels: usize = predictions.values().map(|map| map.width() * map.height()).sum();
+    while pixels > KEPT_PIXELS && predictions.len() > 1 {
+        if let Some((_, map)) = predictions.pop_first() {
+            pixels -= map.width() * map.height();
+        }
+    }
+}
+
+/// Scores the masks in `pred` against those of equal name in `truth`.
+///
+/// # Errors
+/// When nothing pairs, or classes cannot be told from the masks.
+pub fn folders(truth: &Path, pred: &Path) -> Result<(Evaluation, Vec<(String, String)>)> {
+    let pairs = mask_pairs::open(truth, pred)?;
+    let mut failed = pairs.unpaired.clone();
+    let mut builder = EvaluationBuilder::new(pairs.classes.clone());
+    for (index, (name, ..)) in pairs.pairs.iter().enumerate() {
+        let scored = pairs.load(index).and_then(|(t, p)| builder.add_image(name, &BTreeMap::new(), &t, &p));
+        if let Err(error) = scored {
+            failed.push((name.clone(), error.to_string()));
+        }
+    }
+    if builder.images() == 0 {
+        let first = failed.first().map_or_else(String::new, |(name, why)| format!("{name}: {why}"));
+        return Err(Error::new(ErrorKind::MissingPair, "no pair of masks could be scored").at_path(pred).hint(first));
+    }
+    Ok((builder.finish(), failed))
+}
+
+/// A progress bar for `length` items, hidden when `quiet`.
+pub fn progress_bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(length as u64);
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {pos}/{len} ETA {eta}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}

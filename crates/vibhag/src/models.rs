@@ -1,0 +1,56 @@
+//! `vibhag models`: the registries of this build as one table.
+
+use serde::Serialize;
+use vibhag_core::Result;
+use vibhag_nn::device::DeviceChoice;
+use vibhag_nn::losses::LOSSES;
+use vibhag_nn::{ARCHITECTURES, ENCODERS, NetworkConfig};
+
+/// One entry of a registry.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// `architecture`, `encoder` or `loss`.
+    pub kind: &'static str,
+    /// The name to type.
+    pub name: &'static str,
+    /// What it is.
+    pub summary: &'static str,
+    /// The paper.
+    pub paper: &'static str,
+    /// Parameters for three input channels and one output channel; of an encoder, inside a U-Net.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<usize>,
+    /// Weights that ship, with their licence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+}
+
+/// All rows, in registry order.
+///
+/// # Errors
+/// When a network of the registry cannot be built.
+pub fn rows() -> Result<Vec<Row>> {
+    let device = DeviceChoice::Cpu.open()?;
+    let parameters = |architecture: &str, encoder: Option<&str>| -> Result<Option<usize>> {
+        Ok(Some(NetworkConfig::new(architecture, encoder, 3, 1)?.build(&device)?.parameters()))
+    };
+    let mut rows = Vec::new();
+    for entry in ARCHITECTURES {
+        let parameters = parameters(entry.name, None)?;
+        rows.push(Row { kind: "architecture", name: entry.name, summary: entry.summary, paper: entry.paper, parameters, weights: None });
+    }
+    for entry in ENCODERS {
+        let weights = entry.pretrained.map(|info| format!("{}, {} ({})", info.data, info.licence, info.source));
+        let parameters = parameters("unet", Some(entry.name))?;
+        rows.push(Row { kind: "encoder", name: entry.name, summary: entry.summary, paper: entry.paper, parameters, weights });
+    }
+    rows.extend(LOSSES.iter().map(|entry| Row {
+        kind: "loss",
+        name: entry.name,
+        summary: entry.summary,
+        paper: entry.paper,
+        parameters: None,
+        weights: None,
+    }));
+    Ok(rows)
+}

@@ -1,0 +1,232 @@
+//! `vibhag plan` and `vibhag train`: data in, run folder out.
+//!
+//! A run folder holds `plan.toml`, `splits.csv`, `history.jsonl`, `checkpoint/`, `model/` (the
+//! bundle), `evaluation.json` and `report.html`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use vibhag_core::{Error, ErrorKind, Result};
+use vibhag_data::dataset::{Dataset, OpenOptions};
+use vibhag_data::fault::Fault;
+use vibhag_data::fingerprint::{self, Fingerprint, SampleRecord};
+use vibhag_data::loader::SampleSource;
+use vibhag_data::split::{self, Split, SplitOptions};
+use vibhag_metrics::Evaluation;
+use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest};
+use vibhag_nn::device::DeviceChoice;
+use vibhag_nn::encoder_info;
+use vibhag_train::trainer::{self, Roles};
+use vibhag_train::{Plan, PlanRequest, TrainOptions, TrainOutcome};
+
+use crate::evaluate;
+use crate::report;
+
+/// What `vibhag train` was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct TrainRequest {
+    /// The data; taken from the run's plan when resuming.
+    pub data: Option<PathBuf>,
+    /// Format by name instead of recognition.
+    pub format: Option<String>,
+    /// The run folder.
+    pub run: PathBuf,
+    /// A plan to follow instead of planning.
+    pub plan: Option<PathBuf>,
+    /// Wishes for the planner.
+    pub wishes: PlanRequest,
+    /// `key=value` settings on top of the plan.
+    pub settings: Vec<String>,
+    /// Continue the run.
+    pub resume: bool,
+    /// The device.
+    pub device: DeviceChoice,
+    /// No progress.
+    pub quiet: bool,
+    /// Leave unusable samples out instead of stopping.
+    pub skip_bad: bool,
+}
+
+/// What `vibhag train` leaves behind.
+#[derive(Debug)]
+pub struct TrainResult {
+    /// The run's outcome.
+    pub outcome: TrainOutcome,
+    /// Scores of the held-out samples at their original size.
+    pub evaluation: Evaluation,
+    /// The report.
+    pub report: PathBuf,
+    /// Samples that were left out.
+    pub skipped: Vec<Fault>,
+}
+
+/// A dataset that was looked at once.
+#[derive(Debug)]
+pub struct Examined {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// What looking found.
+    pub fingerprint: Fingerprint,
+    /// Every fault, of structure and of files.
+    pub faults: Vec<Fault>,
+}
+
+impl Examined {
+    /// Indices of the samples that can be used for training and evaluation.
+    pub fn usable(&self) -> Vec<usize> {
+        let usable = |(index, record): (usize, &SampleRecord)| record.usable.then_some(index);
+        self.fingerprint.samples.iter().enumerate().filter_map(usable).collect()
+    }
+}
+
+/// Opens the data and looks at every file once.
+///
+/// # Errors
+/// When the folder cannot be read or no format recognises it.
+pub fn examine(data: &Path, format: Option<&str>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Examined> {
+    let options = OpenOptions { format: format.map(str::to_owned), ..OpenOptions::default() };
+    let dataset = vibhag_data::open(data, &options)?;
+    let fingerprint = fingerprint::scan(&dataset, progress);
+    let faults = fingerprint.faults.clone();
+    Ok(Examined { dataset, fingerprint, faults })
+}
+
+/// Plans without training.
+///
+/// # Errors
+/// When the data has no usable sample or the wishes contradict each other.
+pub fn plan(examined: &Examined, wishes: &PlanRequest, settings: &[String]) -> Result<Plan> {
+    vibhag_train::plan(&examined.dataset, &examined.fingerprint, wishes)?.with_settings(settings)
+}
+
+/// Trains, evaluates the held-out samples and writes the report.
+///
+/// # Errors
+/// Faults in the data (unless skipped), a failed run, I/O errors.
+pub fn train(request: &TrainRequest) -> Result<TrainResult> {
+    let stored = if request.resume { Some(trainer::plan_of(&request.run)?) } else { None };
+    let data = match (&request.data, &stored) {
+        (Some(data), _) => data.clone(),
+        (None, Some(plan)) => plan.data.path.clone(),
+        (None, None) => return Err(Error::config("no data was named").hint("vibhag train DATA")),
+    };
+    if !request.resume && request.run.join("plan.toml").exists() {
+        return Err(Error::config("the run folder already holds a run")
+            .at_path(&request.run)
+            .hint("continue it with --resume, or choose another folder with -o"));
+    }
+    let format = request.format.as_deref().or(stored.as_ref().map(|plan| plan.data.format.as_str()));
+    let examined = examine(&data, format, &|_, _| {})?;
+    refuse_faults(&examined.faults, request.skip_bad)?;
+    let plan = match (stored, &request.plan) {
+        (Some(plan), _) => plan.with_settings(&request.settings)?,
+        (None, Some(path)) => Plan::read(path)?.with_settings(&request.settings)?,
+        (None, None) => plan(&examined, &request.wishes, &request.settings)?,
+    };
+    if plan.classes != examined.dataset.classes {
+        return Err(Error::config("the plan's classes are not the data's").at(format!(
+            "plan {:?}, data {:?}",
+            plan.classes.names(),
+            examined.dataset.classes.names()
+        )));
+    }
+    if request.resume && plan.data.hash != examined.fingerprint.content_hash {
+        return Err(Error::config("the data changed since the run began").at_path(&data).hint("train a new run"));
+    }
+    std::fs::create_dir_all(&request.run).map_err(|e| Error::io(&request.run, e))?;
+    write(&request.run.join("plan.toml"), &plan.to_toml()?)?;
+
+    let splits = split::assign(
+        &examined.dataset,
+        &examined.fingerprint,
+        SplitOptions { seed: plan.seed, val_fraction: plan.split.val_fraction, test_fraction: plan.split.test_fraction },
+    );
+    write_splits(&request.run, &examined.dataset, &splits)?;
+    let usable = examined.usable();
+    let role = |wanted: Split| -> Vec<usize> { usable.iter().copied().filter(|&i| splits[i] == wanted).collect() };
+    let (train, val) = (role(Split::Train), role(Split::Val));
+    let options = TrainOptions {
+        run: request.run.clone(),
+        resume: request.resume,
+        device: request.device,
+        quiet: request.quiet,
+        skip_bad: request.skip_bad,
+        manifest: manifest(&plan, train.len(), val.len()),
+        stop_after: None,
+    };
+    let dataset = Arc::new(examined.dataset);
+    let source: Arc<dyn SampleSource> = dataset.clone();
+    let outcome = trainer::train(&plan, source, Roles { train: &train, val: &val }, &options)?;
+
+    let test = role(Split::Test);
+    let (held_out, held_out_name) = if test.is_empty() { (val, "validation") } else { (test, "test") };
+    let judged = evaluate::model_on(&outcome.model, &dataset, &held_out, request.device, None, request.quiet)?;
+    let json = serde_json::to_string_pretty(&judged.evaluation)
+        .map_err(|e| Error::new(ErrorKind::Io, "cannot write the evaluation").because(e))?;
+    write(&request.run.join("evaluation.json"), &json)?;
+    let report = request.run.join("report.html");
+    report::write_run_report(&report, &report::RunReport {
+        plan: &plan,
+        dataset: &dataset,
+        fingerprint: &examined.fingerprint,
+        splits: &splits,
+        faults: &examined.faults,
+        outcome: &outcome,
+        judged: &judged,
+        judged_on: held_out_name,
+        run: &request.run,
+    })?;
+    Ok(TrainResult { outcome, evaluation: judged.evaluation, report, skipped: examined.faults })
+}
+
+fn refuse_faults(faults: &[Fault], skip_bad: bool) -> Result<()> {
+    if faults.is_empty() || skip_bad {
+        return Ok(());
+    }
+    let shown: Vec<String> = faults.iter().take(5).map(ToString::to_string).collect();
+    let more = faults.len().saturating_sub(shown.len());
+    let tail = if more > 0 { format!("\n  and {more} more (see `vibhag doctor`)") } else { String::new() };
+    Err(Error::new(ErrorKind::Decode, format!("{} faults in the data:\n  {}{tail}\n", faults.len(), shown.join("\n  ")))
+        .hint("mend them, or leave these samples out with --skip-bad"))
+}
+
+fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
+    let encoder = plan.network.encoder.as_deref().and_then(encoder_info).and_then(|info| info.pretrained);
+    let licence = match (plan.pretrained.as_str(), encoder) {
+        ("none", _) | (_, None) => "trained from random weights; yours, within the terms of your data".to_owned(),
+        (_, Some(info)) => {
+            format!("fine-tuned from {} weights ({}, {}); yours, within these terms and those of your data", info.data, info.licence, info.source)
+        }
+    };
+    Manifest {
+        format_version: FORMAT_VERSION,
+        vibhag_version: env!("CARGO_PKG_VERSION").into(),
+        task: plan.task.clone(),
+        weights_sha256: String::new(),
+        weights_licence: licence,
+        metrics: std::collections::BTreeMap::new(),
+        network: plan.network.clone(),
+        preprocessing: plan.input.clone(),
+        postprocessing: plan.postprocessing,
+        data: DataOrigin {
+            format: plan.data.format.clone(),
+            coding: plan.data.coding.clone(),
+            hash: plan.data.hash.clone(),
+            train_images,
+            val_images,
+        },
+        classes: plan.classes.clone(),
+    }
+}
+
+fn write_splits(run: &Path, dataset: &Dataset, splits: &[Split]) -> Result<()> {
+    let mut text = String::from("sample,split\n");
+    for (sample, split) in dataset.samples.iter().zip(splits) {
+        text.push_str(&format!("\"{}\",{split}\n", sample.id.replace('"', "\"\"")));
+    }
+    write(&run.join("splits.csv"), &text)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| Error::io(path, e))
+}
