@@ -13,12 +13,14 @@
 //! # }
 //! ```
 
+pub mod backend;
 pub mod blocks;
 pub mod bundle;
 pub mod decoders;
 pub mod device;
 pub mod encoders;
 pub mod heads;
+pub mod losses;
 pub mod ops;
 pub mod weights;
 

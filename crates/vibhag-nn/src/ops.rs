@@ -6,6 +6,8 @@ use burn::tensor::module as generic;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
+use crate::backend;
+
 /// An element-wise activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
@@ -31,7 +33,7 @@ pub fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
 /// # Shapes
 /// `x` [N, C, H, W], `weight` [O, C / groups, Kh, Kw], `bias` [O] -> [N, O, H', W'].
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions<2>) -> Tensor<4> {
-    generic::conv2d(x, weight, bias, options)
+    backend::conv2d(x, weight, bias, options)
 }
 
 /// Transposed 2-D convolution without padding.
@@ -43,19 +45,23 @@ pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>
     generic::conv_transpose2d(x, weight, bias, options)
 }
 
-/// Normalises with the statistics of the batch.
+/// Normalises with the statistics of the batch, then applies the activation.
 ///
 /// Returns the output [N, C, H, W], the batch mean [C] and the biased batch variance [C]; the
 /// statistics carry no gradient.
-pub fn batch_norm_train(x: Tensor<4>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
-    let result = generic::batch_norm_train(x, gamma, beta, epsilon);
-    (result.output, result.mean.detach(), result.variance.detach())
+pub fn batch_norm_act(
+    x: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+    activation: Activation,
+) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
+    backend::batch_norm_act(x, gamma, beta, epsilon, activation)
 }
 
-/// Multiplies each channel by `scale` [C] and adds `shift` [C].
-pub fn scale_shift(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
-    let channels = scale.dims()[0];
-    x * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1])
+/// Multiplies each channel by `scale` [C], adds `shift` [C] and applies the activation.
+pub fn affine_act(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, activation: Activation) -> Tensor<4> {
+    backend::affine_act(x, scale, shift, activation)
 }
 
 /// Max pooling; padding counts as minus infinity.
@@ -80,7 +86,12 @@ pub fn max_unpool2d(x: Tensor<4>, indices: Tensor<4, Int>, size: [usize; 2]) -> 
 
 /// Doubles height and width by repetition.
 pub fn upsample_nearest2x(x: Tensor<4>) -> Tensor<4> {
-    resample(x, InterpolateMode::Nearest)
+    backend::upsample2x_concat(x, None)
+}
+
+/// Doubles height and width by repetition and appends the channels of `skip`, in one pass.
+pub fn upsample_nearest2x_concat(x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+    backend::upsample2x_concat(x, Some(skip))
 }
 
 /// Doubles height and width by bilinear interpolation between pixel centres (`align_corners`

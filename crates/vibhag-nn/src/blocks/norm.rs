@@ -49,20 +49,21 @@ impl BatchNorm {
     /// Normalises [N, C, H, W], then applies the activation.
     pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         if self.uses_batch_statistics(&x) {
-            return ops::activate(self.forward_train(x), activation);
+            return self.forward_train(x, activation);
         }
         let (scale, shift) = self.affine();
-        ops::activate(ops::scale_shift(x, scale, shift), activation)
+        ops::affine_act(x, scale, shift, activation)
     }
 
     fn uses_batch_statistics(&self, x: &Tensor<4>) -> bool {
         x.is_autodiff() && self.training.is_enabled()
     }
 
-    fn forward_train(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward_train(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         let [n, _, h, w] = x.dims();
         let count = (n * h * w) as f64;
-        let (output, mean, variance) = ops::batch_norm_train(x, self.weight.val(), self.bias.val(), self.epsilon);
+        let (gamma, beta) = (self.weight.val(), self.bias.val());
+        let (output, mean, variance) = ops::batch_norm_act(x, gamma, beta, self.epsilon, activation);
         let unbiased = variance.mul_scalar(count / (count - 1.0).max(1.0));
         self.blend(&self.running_mean, mean);
         self.blend(&self.running_var, unbiased);

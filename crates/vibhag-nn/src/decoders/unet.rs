@@ -25,10 +25,17 @@ impl UNetDecoder {
     ///
     /// # Errors
     /// When the strides are others, or the upsampling is unpooling.
-    pub fn new(specs: &[FeatureSpec], upsampling: Upsampling, order: Order, skips: bool, device: &Device) -> Result<Self> {
+    pub fn new(
+        specs: &[FeatureSpec],
+        upsampling: Upsampling,
+        order: Order,
+        skips: bool,
+        device: &Device,
+    ) -> Result<Self> {
         let from_one = specs.iter().enumerate().all(|(level, spec)| spec.stride == 1 << level);
         if specs.is_empty() || !from_one {
-            return Err(Error::config("this decoder needs feature maps at strides 1, 2, 4, ...").hint("use it without --encoder"));
+            return Err(Error::config("this decoder needs feature maps at strides 1, 2, 4, ...")
+                .hint("use it without --encoder"));
         }
         if upsampling == Upsampling::Unpooling {
             return Err(Error::config("U-Net does not unpool").hint("use transposed, bilinear or nearest upsampling"));
@@ -58,12 +65,17 @@ impl UNetDecoder {
     pub fn forward(&self, mut maps: Vec<Tensor<4>>) -> Tensor<4> {
         let Some(mut x) = maps.pop() else { return Tensor::zeros([0, self.out_channels, 0, 0], &Device::flex()) };
         for (level, convolutions) in self.dec.iter().enumerate() {
+            let skip = maps.pop().filter(|_| self.skips);
+            if let (Upsampling::Nearest, Some(skip)) = (self.upsampling, &skip) {
+                x = convolutions.forward(ops::upsample_nearest2x_concat(x, skip.clone()));
+                continue;
+            }
             x = match self.upsampling {
                 Upsampling::Transposed => self.up[level].forward(x),
                 Upsampling::Nearest => ops::upsample_nearest2x(x),
                 Upsampling::Bilinear | Upsampling::Unpooling => ops::upsample_bilinear2x(x),
             };
-            if let Some(skip) = maps.pop().filter(|_| self.skips) {
+            if let Some(skip) = skip {
                 x = Tensor::cat(vec![x, skip], 1);
             }
             x = convolutions.forward(x);

@@ -1,0 +1,149 @@
+//! The kernels on burn's CPU tensors. Contiguous tensors are read in place.
+
+use burn::backend::TensorMetadata;
+use burn::tensor::TensorData;
+use burn_flex::{Flex, FlexTensor};
+use vibhag_kernels::{self as kernels, Activation, BatchNorm, ConvShape, Planes};
+
+use super::extension::{ChannelGrads, KernelGrads, KernelOps};
+
+fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+fn dims(x: &FlexTensor) -> [usize; 4] {
+    let shape = x.shape();
+    std::array::from_fn(|i| shape[i])
+}
+
+fn planes([n, c, h, w]: [usize; 4]) -> Planes {
+    Planes { n, c, len: h * w }
+}
+
+fn convolve(x: &FlexTensor, weight: &FlexTensor, bias: Option<&[f32]>, shape: &ConvShape) -> FlexTensor {
+    let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+    let (ho, wo) = shape.output().unwrap_or_default();
+    let mut y = vec![0.0; shape.output_len()];
+    kernels::forward(shape, x.storage(), weight.storage(), bias, &mut y);
+    tensor(y, [shape.n, shape.cout, ho, wo])
+}
+
+fn upsample(x: &FlexTensor, skip: &[f32], skip_channels: usize) -> FlexTensor {
+    let x = x.to_contiguous();
+    let [n, c, h, w] = dims(&x);
+    let mut y = vec![0.0; n * (c + skip_channels) * 4 * h * w];
+    kernels::upsample2x_concat([n, c, h, w], skip_channels, x.storage(), skip, &mut y);
+    tensor(y, [n, c + skip_channels, 2 * h, 2 * w])
+}
+
+impl KernelOps for Flex {
+    fn kernel_conv2d(x: FlexTensor, weight: FlexTensor, shape: ConvShape) -> FlexTensor {
+        convolve(&x, &weight, None, &shape)
+    }
+
+    fn kernel_conv2d_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, shape: ConvShape) -> FlexTensor {
+        convolve(&x, &weight, Some(bias.to_contiguous().storage()), &shape)
+    }
+
+    fn kernel_batch_norm(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        eps: f32,
+        act: Activation,
+    ) -> (FlexTensor, FlexTensor) {
+        let (x, gamma, beta) = (x.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
+        let shape = dims(&x);
+        let p = planes(shape);
+        let mut y = vec![0.0; p.total()];
+        let bn = BatchNorm { gamma: gamma.storage(), beta: beta.storage(), eps, act };
+        let stats = kernels::batch_norm_act(p, x.storage(), bn, &mut y);
+        (tensor(y, shape), tensor(stats, [2, p.c]))
+    }
+
+    fn kernel_affine(x: FlexTensor, scale: FlexTensor, shift: FlexTensor, act: Activation) -> FlexTensor {
+        let (x, scale, shift) = (x.to_contiguous(), scale.to_contiguous(), shift.to_contiguous());
+        let shape = dims(&x);
+        let p = planes(shape);
+        let mut y = vec![0.0; p.total()];
+        kernels::affine_act(p, x.storage(), scale.storage(), shift.storage(), act, &mut y);
+        tensor(y, shape)
+    }
+
+    fn kernel_upsample(x: FlexTensor) -> FlexTensor {
+        upsample(&x, &[], 0)
+    }
+
+    fn kernel_upsample_concat(x: FlexTensor, skip: FlexTensor) -> FlexTensor {
+        let channels = dims(&skip)[1];
+        upsample(&x, skip.to_contiguous().storage(), channels)
+    }
+}
+
+impl KernelGrads for Flex {
+    fn conv2d_dx(weight: FlexTensor, dy: FlexTensor, shape: ConvShape) -> FlexTensor {
+        let mut dx = vec![0.0; shape.input_len()];
+        kernels::backward_data(&shape, weight.to_contiguous().storage(), dy.to_contiguous().storage(), &mut dx);
+        tensor(dx, [shape.n, shape.cin, shape.h, shape.w])
+    }
+
+    fn conv2d_dw(x: FlexTensor, dy: FlexTensor, shape: ConvShape) -> FlexTensor {
+        let mut dw = vec![0.0; shape.weight_len()];
+        kernels::backward_weights(&shape, x.to_contiguous().storage(), dy.to_contiguous().storage(), &mut dw);
+        tensor(dw, [shape.cout, shape.cin / shape.groups, shape.kernel[0], shape.kernel[1]])
+    }
+
+    fn conv2d_db(dy: FlexTensor, shape: ConvShape) -> FlexTensor {
+        tensor(kernels::backward_bias(&shape, dy.to_contiguous().storage()), [shape.cout])
+    }
+
+    fn batch_norm_grads(
+        x: FlexTensor,
+        [stats, gamma, beta]: [FlexTensor; 3],
+        dy: FlexTensor,
+        eps: f32,
+        act: Activation,
+    ) -> ChannelGrads<Self> {
+        let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
+        let (stats, gamma, beta) = (stats.to_contiguous(), gamma.to_contiguous(), beta.to_contiguous());
+        let shape = dims(&x);
+        let p = planes(shape);
+        let mut dx = vec![0.0; p.total()];
+        let bn = BatchNorm { gamma: gamma.storage(), beta: beta.storage(), eps, act };
+        let (dgamma, dbeta) =
+            kernels::batch_norm_act_backward(p, x.storage(), stats.storage(), bn, dy.storage(), &mut dx);
+        (tensor(dx, shape), tensor(dgamma, [p.c]), tensor(dbeta, [p.c]))
+    }
+
+    fn affine_grads(
+        x: FlexTensor,
+        [scale, shift]: [FlexTensor; 2],
+        dy: FlexTensor,
+        act: Activation,
+    ) -> ChannelGrads<Self> {
+        let (x, dy, scale, shift) =
+            (x.to_contiguous(), dy.to_contiguous(), scale.to_contiguous(), shift.to_contiguous());
+        let shape = dims(&x);
+        let p = planes(shape);
+        let mut dx = vec![0.0; p.total()];
+        let (dscale, dshift) = kernels::affine_act_backward(
+            p,
+            x.storage(),
+            scale.storage(),
+            shift.storage(),
+            act,
+            dy.storage(),
+            &mut dx,
+        );
+        (tensor(dx, shape), tensor(dscale, [p.c]), tensor(dshift, [p.c]))
+    }
+
+    fn upsample_grads(dy: FlexTensor, skip: usize) -> (FlexTensor, FlexTensor) {
+        let dy = dy.to_contiguous();
+        let [n, all, h, w] = dims(&dy);
+        let (c, half) = (all - skip, [h / 2, w / 2]);
+        let (mut dx, mut dskip) = (vec![0.0; n * c * half[0] * half[1]], vec![0.0; n * skip * h * w]);
+        kernels::upsample2x_concat_backward([n, c, half[0], half[1]], skip, dy.storage(), &mut dx, &mut dskip);
+        (tensor(dx, [n, c, half[0], half[1]]), tensor(dskip, [n, skip, h, w]))
+    }
+}
