@@ -21,7 +21,7 @@ impl Prediction {
     /// (letters, digits, `-`, `_`; distinct). Empty when no probabilities were kept.
     pub fn planes(&self, classes: &ClassTable) -> Vec<(String, &[f32])> {
         let Some(planes) = &self.probabilities else { return Vec::new() };
-        let first = if classes.is_binary() && planes.len() == 1 { 1 } else { 0 };
+        let first = usize::from(classes.is_binary() && planes.len() == 1);
         let mut taken = BTreeSet::new();
         planes
             .iter()

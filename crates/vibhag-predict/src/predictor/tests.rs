@@ -161,7 +161,7 @@ fn a_manifest_that_contradicts_the_network_is_refused() {
         assert!(Predictor::from_parts(bad, network(3, 3)).is_err());
     }
     let predictor = Predictor::from_parts(good, network(3, 3)).unwrap();
-    assert!(predictor.predict(&picture(4, 4, 5)).unwrap_err().to_string().contains("5"));
+    assert!(predictor.predict(&picture(4, 4, 5)).unwrap_err().to_string().contains('5'));
 }
 
 #[test]
