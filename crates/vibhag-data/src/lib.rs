@@ -11,6 +11,7 @@ pub mod fingerprint;
 pub mod formats;
 pub mod loader;
 pub mod mask;
+pub mod mask_pairs;
 pub mod sampler;
 pub mod split;
 

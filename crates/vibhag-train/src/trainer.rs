@@ -101,6 +101,7 @@ struct Run<'a> {
     bar: ProgressBar,
     started: Instant,
     window: Window,
+    validation_seconds: f64,
 }
 
 /// What happened since the last validation.
@@ -181,6 +182,7 @@ impl<'a> Run<'a> {
             bar,
             started: Instant::now(),
             window: Window::default(),
+            validation_seconds: 0.0,
         })
     }
 
@@ -209,7 +211,7 @@ impl<'a> Run<'a> {
                 }
                 self.position.seconds = earlier + self.started.elapsed().as_secs_f64();
                 let due = (self.progress(per_epoch) * self.plan.training.validations as f64) as u64;
-                if due > validated {
+                if due > validated && self.worth_validating() {
                     validated = due;
                     self.validate(roles.val, per_epoch)?;
                     let patience = self.plan.training.patience;
@@ -236,6 +238,15 @@ impl<'a> Run<'a> {
             best_step: self.position.best_step,
             reason,
         })
+    }
+
+    /// By the clock, validation must not eat the training time: it waits until training has taken
+    /// many times as long as the last validation did. Runs by epochs validate on schedule, so that
+    /// their results do not depend on the clock.
+    fn worth_validating(&self) -> bool {
+        const TRAINING_PER_VALIDATION: f64 = 12.0;
+        let trained = self.window.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        self.plan.training.minutes.is_none() || trained >= TRAINING_PER_VALIDATION * self.validation_seconds
     }
 
     /// Share of the run that is done, by steps or by the clock.
@@ -293,6 +304,7 @@ impl<'a> Run<'a> {
             Some(ema) => network.valid().with_tensors(ema.tensors().to_vec())?,
             None => network.valid(),
         };
+        let began = Instant::now();
         let found = validation::validate(
             &evaluated,
             &self.val_loader,
@@ -302,6 +314,7 @@ impl<'a> Run<'a> {
             self.plan.postprocessing.threshold,
             &self.plain,
         )?;
+        self.validation_seconds = began.elapsed().as_secs_f64();
         self.record(found, per_epoch)?;
         if self.position.best.is_none_or(|best| found.score() > best) {
             self.position.best = Some(found.score());

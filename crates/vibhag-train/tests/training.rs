@@ -1,0 +1,210 @@
+//! Training end to end on drawn discs: it learns, resumes exactly, does not depend on threads,
+//! and stops with names when the loss is not finite.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use vibhag_core::{ClassTable, Geometry, Image, LabelMap, Preprocessing, Purpose, Result, Rng};
+use vibhag_data::augment::AugmentConfig;
+use vibhag_data::loader::SampleSource;
+use vibhag_nn::NetworkConfig;
+use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest, PostProcessing};
+use vibhag_nn::device::DeviceChoice;
+use vibhag_nn::losses::LossConfig;
+use vibhag_train::plan::{DataPlan, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+use vibhag_train::schedule::ScheduleConfig;
+use vibhag_train::trainer::Roles;
+use vibhag_train::{TrainOptions, TrainOutcome, checkpoint, history, train};
+
+const SIDE: usize = 32;
+
+/// A bright disc on a dark, noisy ground; everything follows from the index.
+struct Discs;
+
+impl SampleSource for Discs {
+    fn len(&self) -> usize {
+        20
+    }
+
+    fn load(&self, index: usize) -> Result<(Image, LabelMap)> {
+        let mut rng = Rng::new(1, 0, index as u64, Purpose::Synthesis);
+        let (cx, cy, r) = (rng.uniform(10.0, 22.0), rng.uniform(10.0, 22.0), rng.uniform(4.0, 9.0));
+        let mut pixels = Vec::new();
+        let mut labels = Vec::new();
+        for y in 0..SIDE {
+            for x in 0..SIDE {
+                let inside = (x as f32 - cx).hypot(y as f32 - cy) < r;
+                labels.push(u16::from(inside));
+                pixels.push((if inside { 170.0 } else { 80.0 } + rng.uniform(-30.0, 30.0)) as u8);
+            }
+        }
+        Ok((Image::from_u8(SIDE, SIDE, 1, pixels)?, LabelMap::new(SIDE, SIDE, labels)?))
+    }
+
+    fn name(&self, index: usize) -> String {
+        format!("disc-{index}")
+    }
+}
+
+fn plan(epochs: u64) -> Plan {
+    let geometry = Geometry::Resize { height: SIDE, width: SIDE };
+    Plan {
+        version: PLAN_VERSION,
+        task: "semantic".into(),
+        seed: 3,
+        data: DataPlan { path: "discs".into(), format: "drawn".into(), coding: "drawn".into(), hash: "0".into() },
+        split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
+        input: Preprocessing { channels: 1, mean: vec![100.0], std: vec![50.0], geometry },
+        network: NetworkConfig { widths: vec![4, 8, 16], ..NetworkConfig::new("unet-lite", None, 1, 1).unwrap() },
+        pretrained: "none".into(),
+        loss: LossConfig::for_channels(1),
+        augment: AugmentConfig::medical(),
+        optimizer: OptimizerConfig {
+            name: "adamw".into(),
+            learning_rate: 1e-2,
+            encoder_factor: 1.0,
+            weight_decay: 1e-3,
+            momentum: 0.9,
+            beta2: 0.999,
+            clip_norm: 5.0,
+        },
+        schedule: ScheduleConfig { name: "cosine".into(), warmup: 0.1, power: 0.9, floor: 0.0 },
+        training: LoopConfig {
+            batch: 4,
+            epochs: Some(epochs),
+            minutes: None,
+            validations: epochs,
+            patience: 0,
+            ema_decay: 0.9,
+            cache_mib: 16,
+            threads: 1,
+        },
+        postprocessing: PostProcessing::default(),
+        classes: ClassTable::binary("disc"),
+        reasons: BTreeMap::new(),
+    }
+}
+
+fn options(run: &Path, plan: &Plan) -> TrainOptions {
+    TrainOptions {
+        run: run.to_owned(),
+        resume: false,
+        device: DeviceChoice::Cpu,
+        quiet: true,
+        skip_bad: false,
+        manifest: Manifest {
+            format_version: FORMAT_VERSION,
+            vibhag_version: "test".into(),
+            task: plan.task.clone(),
+            weights_sha256: String::new(),
+            weights_licence: "none".into(),
+            metrics: BTreeMap::new(),
+            network: plan.network.clone(),
+            preprocessing: plan.input.clone(),
+            postprocessing: plan.postprocessing,
+            data: DataOrigin::default(),
+            classes: plan.classes.clone(),
+        },
+        stop_after: None,
+    }
+}
+
+fn run(plan: &Plan, options: &TrainOptions) -> Result<TrainOutcome> {
+    let train_set: Vec<usize> = (0..16).collect();
+    let val_set: Vec<usize> = (16..20).collect();
+    train(plan, Arc::new(Discs), Roles { train: &train_set, val: &val_set }, options)
+}
+
+#[test]
+fn learns_the_discs_and_writes_a_bundle_and_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = plan(12);
+    let outcome = run(&plan, &options(dir.path(), &plan)).unwrap();
+    assert_eq!(outcome.steps, 48);
+    assert!(outcome.best > 0.8, "validation IoU {}", outcome.best);
+    let records = history::read(dir.path()).unwrap();
+    assert_eq!(records.len(), 12);
+    assert!(records[11].train_loss < 0.6 * records[0].train_loss);
+    let device = DeviceChoice::Cpu.open().unwrap();
+    let (manifest, _) = vibhag_nn::bundle::load(dir.path(), &device).unwrap();
+    assert!((manifest.metrics["val_iou"] - outcome.best).abs() < 1e-12);
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (straight, killed) = (dir.path().join("straight"), dir.path().join("killed"));
+    // Two validations in three epochs of four steps: the checkpoint at step 6 is amid an epoch.
+    let mut plan = plan(3);
+    plan.training.validations = 2;
+    run(&plan, &options(&straight, &plan)).unwrap();
+    let stop = TrainOptions { stop_after: Some(7), ..options(&killed, &plan) };
+    run(&plan, &stop).unwrap();
+    assert_eq!(checkpoint::load(&killed).unwrap().unwrap().position.step, 6);
+    let resume = TrainOptions { resume: true, ..options(&killed, &plan) };
+    assert_eq!(run(&plan, &resume).unwrap().steps, 12);
+    let (a, b) = (checkpoint::load(&straight).unwrap().unwrap(), checkpoint::load(&killed).unwrap().unwrap());
+    assert_eq!(a.weights, b.weights);
+    assert_eq!(a.average, b.average);
+    assert_eq!(a.optimizer, b.optimizer);
+}
+
+#[test]
+fn loader_threads_do_not_change_the_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = |threads: usize| {
+        let run_folder = dir.path().join(threads.to_string());
+        let mut plan = plan(1);
+        plan.training.threads = threads;
+        run(&plan, &options(&run_folder, &plan)).unwrap();
+        checkpoint::load(&run_folder).unwrap().unwrap().weights
+    };
+    assert_eq!(weights(1), weights(3));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_names_the_batch_and_its_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = plan(5);
+    plan.optimizer.learning_rate = 1e30;
+    let error = run(&plan, &options(dir.path(), &plan)).unwrap_err().to_string();
+    assert!(error.contains("disc-") && error.contains("batch"), "{error}");
+}
+
+#[test]
+fn sgd_learns_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = plan(8);
+    plan.optimizer = OptimizerConfig { name: "sgd".into(), learning_rate: 0.05, ..plan.optimizer };
+    let outcome = run(&plan, &options(dir.path(), &plan)).unwrap();
+    assert!(outcome.best > 0.6, "validation IoU {}", outcome.best);
+}
+
+#[test]
+fn a_plan_survives_toml_and_settings_are_checked() {
+    let mut plan = plan(5);
+    plan.reasons.insert("loop.batch".into(), "because of the memory".into());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("plan.toml");
+    let text = plan.to_toml().unwrap();
+    assert!(text.contains("batch = 4  # because of the memory"), "{text}");
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(Plan::read(&path).unwrap(), plan);
+
+    let set = |settings: &[&str]| plan.with_settings(&settings.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let changed = set(&["optimizer.learning_rate=1", "loop.minutes=2.5", "schedule.name=poly"]).unwrap();
+    assert_eq!(changed.optimizer.learning_rate, 1.0);
+    assert_eq!((changed.training.minutes, changed.training.epochs), (Some(2.5), None));
+    for (bad, names) in [
+        ("optimizer.rate=1", "optimizer.rate"),
+        ("schedule.name=steps", "steps"),
+        ("loop.batch=0", "loop.batch"),
+        ("loop.batch=many", "loop.batch"),
+        ("task=panoptic", "panoptic"),
+        ("nonsense", "nonsense"),
+    ] {
+        let error = set(&[bad]).unwrap_err().to_string();
+        assert!(error.contains(names), "{bad}: {error}");
+    }
+}
