@@ -1,8 +1,8 @@
 //! Changing the size of images, label maps and probability planes.
 
-use fast_image_resize::images::{ImageRef, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{PixelType, U16};
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U16};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use rayon::prelude::*;
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Image, LabelMap, Result, Samples};
@@ -26,10 +26,8 @@ pub fn resize_image(image: &Image, width: usize, height: usize) -> Result<Image>
     let to = (width, height);
     let channels = image.channels();
     let samples = match image.samples() {
-        Samples::U8(values) => match pixel_type(channels) {
-            Some(pixel) => Samples::U8(resize_u8(values, from, to, pixel)?),
-            None => Samples::U8(by_plane(values, channels, to, |plane| resize_u8(plane, from, to, PixelType::U8))?),
-        },
+        Samples::U8(values) if channels == 3 => Samples::U8(resize_u8::<U8x3>(values, from, to)?),
+        Samples::U8(values) => Samples::U8(by_plane(values, channels, to, |plane| resize_u8::<U8>(plane, from, to))?),
         Samples::U16(values) => Samples::U16(by_plane(values, channels, to, |plane| resize_u16(plane, from, to))?),
     };
     Image::new(width, height, channels, samples)
@@ -106,20 +104,23 @@ fn nearest_indices(from: usize, to: usize) -> Vec<usize> {
     (0..to).map(|index| (2 * index + 1) * from / (2 * to)).collect()
 }
 
-fn pixel_type(channels: usize) -> Option<PixelType> {
-    [PixelType::U8, PixelType::U8x2, PixelType::U8x3, PixelType::U8x4].get(channels.wrapping_sub(1)).copied()
-}
-
 fn options() -> ResizeOptions {
     // Without alpha handling: the fourth channel of a satellite image is not an alpha.
     ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false)
 }
 
-fn resize_u8(values: &[u8], from: (usize, usize), to: (usize, usize), pixel: PixelType) -> Result<Vec<u8>> {
-    let source = ImageRef::new(from.0 as u32, from.1 as u32, values, pixel).map_err(failed)?;
-    let mut target = fast_image_resize::images::Image::new(to.0 as u32, to.1 as u32, pixel);
-    Resizer::new().resize(&source, &mut target, &options()).map_err(failed)?;
-    Ok(target.into_vec())
+/// Typed by pixel: the untyped entry point would compile the convolution for every pixel type
+/// the library knows, which takes minutes.
+fn resize_u8<P>(values: &[u8], from: (usize, usize), to: (usize, usize)) -> Result<Vec<u8>>
+where
+    P: PixelTrait<Component = u8> + Default + Clone,
+    TypedImage<'static, P>: Sized,
+{
+    let source = TypedImageRef::<P>::from_buffer(from.0 as u32, from.1 as u32, values).map_err(failed)?;
+    let mut bytes = vec![0; to.0 * to.1 * P::size()];
+    let mut target = TypedImage::<P>::from_buffer(to.0 as u32, to.1 as u32, &mut bytes).map_err(failed)?;
+    Resizer::new().resize_typed(&source, &mut target, &options()).map_err(failed)?;
+    Ok(bytes)
 }
 
 fn resize_u16(values: &[u16], from: (usize, usize), to: (usize, usize)) -> Result<Vec<u16>> {

@@ -16,7 +16,6 @@ pub mod system;
 
 pub use vibhag_core as core;
 pub use vibhag_data as data;
-pub use vibhag_imaging as imaging;
 pub use vibhag_metrics as metrics;
 pub use vibhag_nn as nn;
 pub use vibhag_predict as prediction;
