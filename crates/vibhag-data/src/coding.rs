@@ -95,10 +95,8 @@ impl MaskCoding {
 
     /// The label of `value`, or `None` when no class has it (and snapping is off).
     pub fn label_of(&self, value: MaskValue) -> Option<u16> {
-        if self.kind == CodingKind::Foreground
-            && let MaskValue::Value(value) = value
-        {
-            return Some(u16::from(value > 0));
+        if self.kind == CodingKind::Foreground {
+            return Some(u16::from(!matches!(value, MaskValue::Value(0) | MaskValue::Color([0, 0, 0]))));
         }
         match self.entries.binary_search_by_key(&value, |entry| entry.value) {
             Ok(found) => Some(self.entries[found].label),

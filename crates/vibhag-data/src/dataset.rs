@@ -1,6 +1,6 @@
 //! A data set: samples, classes and the meaning of mask values, decoded on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -183,10 +183,14 @@ impl Dataset {
     /// The data set with the samples at `indices` only, in that order.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
+        let kept: BTreeSet<&str> =
+            indices.iter().filter_map(|&index| self.samples.get(index)).map(|sample| sample.id.as_str()).collect();
+        let concerns = |fault: &&Fault| fault.sample.as_deref().is_none_or(|id| kept.contains(id));
         let valid = || indices.iter().copied().filter(|&index| index < self.samples.len());
         Self {
             samples: valid().map(|index| self.samples[index].clone()).collect(),
             masks: valid().map(|index| self.masks[index].clone()).collect(),
+            faults: self.faults.iter().filter(concerns).cloned().collect(),
             ..self.clone()
         }
     }
@@ -214,7 +218,8 @@ impl Dataset {
     pub(crate) fn combined_hash(&self, hashes: &[(String, String)]) -> String {
         let mut text = format!("{:?}{}{:?}", self.classes, self.coding, self.coding.entries);
         for (sample, (image, mask)) in self.samples.iter().zip(hashes) {
-            text.push_str(&format!("\n{:?} {image} {mask} {:?} {:?} {:?}", sample.id, sample.group, sample.tags, sample.split));
+            let Sample { id, group, tags, split, .. } = sample;
+            text += &format!("\n{id:?} {image} {mask} {group:?} {tags:?} {split:?}");
         }
         hash(text.as_bytes())
     }

@@ -42,7 +42,7 @@ pub(crate) fn decide(
             Some(CodingKind::Foreground) => foreground_coding(named, foreground),
             Some(CodingKind::Binary) => binary_coding(&pooled, named, foreground, declared.ignore),
             Some(CodingKind::Colors) => color_coding(&Pooled::as_colors(records), named, declared, foreground)?,
-            Some(CodingKind::Indices) => index_coding(&pooled, named, declared.ignore),
+            Some(CodingKind::Indices) => index_coding(&pooled, named, declared.ignore, foreground),
             Some(CodingKind::Levels) => level_coding(&pooled, named, declared.ignore, foreground)?,
             _ if pooled.has_colors || pooled.palettes_disagree => {
                 color_coding(&Pooled::as_colors(records), named, declared, foreground)?
@@ -114,11 +114,17 @@ fn grey_coding(pooled: &Pooled, named: Named, declared: &Declaration, foreground
     if two_classes && pooled.is_noisy_binary(DOMINANT) {
         return Ok(binary_coding(pooled, named, foreground, ignore));
     }
-    if named.is_some() {
-        return Ok(index_coding(pooled, named, ignore));
+    if let Some((table, known)) = &named {
+        let unknown = values.iter().filter(|value| !known.contains(value) && Some(**value) != ignore).count();
+        let levels = values.iter().filter(|value| Some(**value) != ignore).count();
+        // 0, 128, 255 for three classes: levels, not indices of which two are wrong.
+        if unknown > 1 && levels == table.len() {
+            return level_coding(pooled, named, ignore, foreground);
+        }
+        return Ok(index_coding(pooled, named, ignore, foreground));
     }
     if dense_prefix(pooled, ignore).is_some() {
-        return Ok(index_coding(pooled, None, ignore));
+        return Ok(index_coding(pooled, None, ignore, foreground));
     }
     level_coding(pooled, None, ignore, foreground)
 }
@@ -143,13 +149,17 @@ fn dense_prefix(pooled: &Pooled, ignore: Option<u16>) -> Option<u16> {
     (explained && end < 255).then_some(end)
 }
 
-fn index_coding(pooled: &Pooled, named: Named, ignore: Option<u16>) -> (MaskCoding, ClassTable) {
+fn index_coding(pooled: &Pooled, named: Named, ignore: Option<u16>, foreground: &str) -> (MaskCoding, ClassTable) {
     let end = dense_prefix(pooled, ignore).unwrap_or_else(|| pooled.values().last().copied().unwrap_or(1));
     let discovered = named.is_none();
     let (mut table, values) = named.unwrap_or_else(|| {
         let last = end.max(1);
         let class = |value: u16| Class {
-            name: if value == 0 { "background".to_owned() } else { format!("class {value}") },
+            name: match value {
+                0 => "background".to_owned(),
+                1 if last == 1 => foreground.to_owned(),
+                _ => format!("class {value}"),
+            },
             color: pooled.palette_color(value).unwrap_or_else(|| class_color(usize::from(value))),
         };
         (ClassTable { classes: (0..=last).map(class).collect(), ignore: None }, (0..=last).collect())

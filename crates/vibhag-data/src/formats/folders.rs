@@ -15,7 +15,7 @@ use crate::split::Split;
 
 const IMAGE_FOLDERS: &[&str] = &["images", "image", "imgs", "img", "jpegimages"];
 const MASK_FOLDERS: &[&str] =
-    &["masks", "mask", "labels", "label", "annotations", "annotation", "segmentationclass", "groundtruth", "gt"];
+    &["masks", "mask", "labels", "label", "segmentationclass", "annotations", "annotation", "groundtruth", "gt"];
 const ANNOTATION_ENDINGS: &[&str] = &["annot", "_annot", "_labels", "_masks", "_mask", "_annotations"];
 
 /// How many wrapping folders are looked through.
