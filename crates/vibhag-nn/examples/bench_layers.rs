@@ -60,7 +60,10 @@ fn layers(rounds: usize, batch: usize) {
             }
         }
         let [fo, fb, bo, bb] = times.map(|t| median(t) * 1e3);
-        println!("{cin:4} {cout:4} {k} {stride} {groups:4} {side:4} | {fo:8.2} {fb:8.2} | {bo:8.2} {bb:8.2} | {:.2}", bb / bo);
+        println!(
+            "{cin:4} {cout:4} {k} {stride} {groups:4} {side:4} | {fo:8.2} {fb:8.2} | {bo:8.2} {bb:8.2} | {:.2}",
+            bb / bo
+        );
     }
 }
 

@@ -33,10 +33,7 @@ pub fn kernels_enabled() -> bool {
 /// Whether the kernels can take the tensor, which comes back with the answer.
 fn on_cpu<const D: usize>(x: Tensor<D>) -> (Tensor<D>, bool) {
     let x = x.into_dispatch();
-    let kind = match &x.kind {
-        DispatchTensorKind::Autodiff(inner) => inner.as_ref(),
-        kind => kind,
-    };
+    let kind = if let DispatchTensorKind::Autodiff(inner) = &x.kind { inner.as_ref() } else { &x.kind };
     let ours = kernels_enabled() && x.dtype() == DType::F32 && matches!(kind, DispatchTensorKind::Flex(_));
     (Tensor::from_dispatch(x), ours)
 }
@@ -110,7 +107,7 @@ pub fn batch_norm_act(
         act,
     );
     let stats = Tensor::<2>::from_dispatch(stats).detach();
-    let row = |i: usize| stats.clone().slice([i..i + 1]).reshape([channels]);
+    let row = |i: usize| stats.clone().narrow(0, i, 1).reshape([channels]);
     (Tensor::from_dispatch(y), row(0), row(1))
 }
 
@@ -126,12 +123,7 @@ pub fn affine_act(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, activation: 
         return activate(z, activation);
     }
     let act = kernel_activation(activation);
-    Tensor::from_dispatch(Dispatch::kernel_affine(
-        x.into_dispatch(),
-        scale.into_dispatch(),
-        shift.into_dispatch(),
-        act,
-    ))
+    Tensor::from_dispatch(Dispatch::kernel_affine(x.into_dispatch(), scale.into_dispatch(), shift.into_dispatch(), act))
 }
 
 /// Doubles height and width by repetition and appends the channels of `skip` [N, S, 2H, 2W].

@@ -126,15 +126,8 @@ impl KernelGrads for Flex {
         let shape = dims(&x);
         let p = planes(shape);
         let mut dx = vec![0.0; p.total()];
-        let (dscale, dshift) = kernels::affine_act_backward(
-            p,
-            x.storage(),
-            scale.storage(),
-            shift.storage(),
-            act,
-            dy.storage(),
-            &mut dx,
-        );
+        let (dscale, dshift) =
+            kernels::affine_act_backward(p, x.storage(), scale.storage(), shift.storage(), act, dy.storage(), &mut dx);
         (tensor(dx, shape), tensor(dscale, [p.c]), tensor(dshift, [p.c]))
     }
 
