@@ -1,6 +1,8 @@
 //! Properties of the evaluation: merging equals scoring jointly, order does not matter, and the JSON
 //! object has the promised keys.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy cannot see.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,6 +1,8 @@
 //! Losses and gradients equal PyTorch's (frozen by bench/reference/losses.py), and stay finite where
 //! they easily would not.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests are tests, which clippy cannot see.
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use vibhag_nn::losses::{LOSSES, LossConfig, LossTerm, Tversky};
