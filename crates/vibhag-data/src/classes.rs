@@ -94,7 +94,8 @@ impl Declaration {
 /// # Errors
 /// When the file cannot be read or understood.
 pub fn read(root: &Path) -> Result<Option<Declaration>> {
-    for (name, parse) in [("classes.toml", parse_toml as fn(&str) -> Result<Declaration>), ("classes.txt", parse_text)] {
+    for (name, parse) in [("classes.toml", parse_toml as fn(&str) -> Result<Declaration>), ("classes.txt", parse_text)]
+    {
         let path = root.join(name);
         if path.is_file() {
             let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
@@ -183,7 +184,8 @@ mod tests {
     #[test]
     fn toml_is_read_and_typing_errors_are_refused() {
         let declaration =
-            parse_toml("ignore = 9\nsnap = true\n[[class]]\nname = \"a\"\n[[class]]\nname = \"b\"\nindex = 4\n").unwrap();
+            parse_toml("ignore = 9\nsnap = true\n[[class]]\nname = \"a\"\n[[class]]\nname = \"b\"\nindex = 4\n")
+                .unwrap();
         assert_eq!(declaration.table().unwrap().1, [0, 4]);
         assert!(declaration.snap);
         assert!(parse_toml("[[class]]\nname = \"a\"\ncolour = [1, 2, 3]").is_err());

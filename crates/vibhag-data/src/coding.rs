@@ -161,12 +161,9 @@ impl MaskCoding {
     /// The values of `mask` that no class has, most frequent first.
     pub fn strays(&self, mask: &RawMask) -> Vec<Stray> {
         let occurrences = match &mask.pixels {
-            MaskPixels::Values(_) if self.kind == CodingKind::Colors => RawMask {
-                pixels: MaskPixels::Colors(mask.to_colors()),
-                palette: None,
-                ..*mask
+            MaskPixels::Values(_) if self.kind == CodingKind::Colors => {
+                RawMask { pixels: MaskPixels::Colors(mask.to_colors()), palette: None, ..*mask }.occurrences()
             }
-            .occurrences(),
             _ => mask.occurrences(),
         };
         self.strays_among(&occurrences)

@@ -103,7 +103,12 @@ fn void_label(classes: usize, value: u16) -> u16 {
     }
 }
 
-fn grey_coding(pooled: &Pooled, named: Named, declared: &Declaration, foreground: &str) -> Result<(MaskCoding, ClassTable)> {
+fn grey_coding(
+    pooled: &Pooled,
+    named: Named,
+    declared: &Declaration,
+    foreground: &str,
+) -> Result<(MaskCoding, ClassTable)> {
     let ignore = declared.ignore;
     let values = pooled.values();
     let allowed = |value: &u16| matches!(*value, 0 | 1 | 255 | u16::MAX) || Some(*value) == ignore;
@@ -165,14 +170,20 @@ fn index_coding(pooled: &Pooled, named: Named, ignore: Option<u16>, foreground: 
         (ClassTable { classes: (0..=last).map(class).collect(), ignore: None }, (0..=last).collect())
     });
     // 255 above a few indices is void by the convention of Pascal VOC and Cityscapes.
-    let void = ignore.or_else(|| (pooled.count(255) > 0 && !values.contains(&255) && (!discovered || end < 255)).then_some(255));
+    let void = ignore
+        .or_else(|| (pooled.count(255) > 0 && !values.contains(&255) && (!discovered || end < 255)).then_some(255));
     let mut entries: Vec<(MaskValue, u16)> =
         values.iter().enumerate().map(|(label, &value)| (MaskValue::Value(value), label as u16)).collect();
     add_ignore(&mut entries, &mut table, void);
     (MaskCoding::new(CodingKind::Indices, entries, &table), table)
 }
 
-fn level_coding(pooled: &Pooled, named: Named, ignore: Option<u16>, foreground: &str) -> Result<(MaskCoding, ClassTable)> {
+fn level_coding(
+    pooled: &Pooled,
+    named: Named,
+    ignore: Option<u16>,
+    foreground: &str,
+) -> Result<(MaskCoding, ClassTable)> {
     let mut levels = pooled.values();
     levels.retain(|value| Some(*value) != ignore);
     if levels.len() > named.as_ref().map_or(32, |(table, _)| table.len()) {
@@ -184,8 +195,12 @@ fn level_coding(pooled: &Pooled, named: Named, ignore: Option<u16>, foreground: 
     if let Some((table, _)) = &named
         && table.len() != levels.len()
     {
-        return Err(Error::config(format!("{} grey levels in the masks, {} classes declared", levels.len(), table.len()))
-            .hint("list as many classes as the masks have levels"));
+        return Err(Error::config(format!(
+            "{} grey levels in the masks, {} classes declared",
+            levels.len(),
+            table.len()
+        ))
+        .hint("list as many classes as the masks have levels"));
     }
     let mut table = named.map_or_else(|| discovered_table(levels.len(), foreground), |(table, _)| table);
     let mut entries: Vec<(MaskValue, u16)> =
@@ -221,8 +236,12 @@ fn color_coding(
             let mut table = match named {
                 Some((table, _)) if table.len() == colors.len() => table,
                 Some((table, _)) => {
-                    return Err(Error::config(format!("{} colours in the masks, {} classes declared", colors.len(), table.len()))
-                        .hint("give every class its color = [r, g, b] in classes.toml"));
+                    return Err(Error::config(format!(
+                        "{} colours in the masks, {} classes declared",
+                        colors.len(),
+                        table.len()
+                    ))
+                    .hint("give every class its color = [r, g, b] in classes.toml"));
                 }
                 None => discovered_table(colors.len(), foreground),
             };

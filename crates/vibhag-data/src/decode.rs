@@ -88,7 +88,11 @@ pub(crate) fn check_size(width: u64, height: u64, bytes: u64, path: &Path) -> Re
     }
     Err(Error::new(ErrorKind::Decode, format!("{width}x{height} pixels ({} MiB decoded) are too many", bytes >> 20))
         .at_path(path)
-        .hint(format!("cut it into tiles of at most {} megapixels and {} MiB", MAX_PIXELS / 1_000_000, MAX_BYTES >> 20)))
+        .hint(format!(
+            "cut it into tiles of at most {} megapixels and {} MiB",
+            MAX_PIXELS / 1_000_000,
+            MAX_BYTES >> 20
+        )))
 }
 
 pub(crate) fn decode_error(error: image::ImageError, path: &Path) -> Error {

@@ -196,7 +196,11 @@ fn moments(image: &Image) -> Moments {
         }
     }
     let sum = |histogram: &Vec<u64>, power: i32| {
-        histogram.iter().enumerate().map(|(value, &count)| count as f64 * (value as f64 / scale).powi(power)).sum::<f64>()
+        histogram
+            .iter()
+            .enumerate()
+            .map(|(value, &count)| count as f64 * (value as f64 / scale).powi(power))
+            .sum::<f64>()
     };
     let sums = histograms.iter().map(|histogram| sum(histogram, 1)).collect();
     let squares = histograms.iter().map(|histogram| sum(histogram, 2)).collect();
@@ -239,7 +243,9 @@ fn summarize(dataset: &Dataset, looks: Vec<Look>) -> Fingerprint {
         height_range: range(&heights),
         class_pixels: (0..dataset.classes.len()).map(|class| of_class(class).sum()).collect(),
         ignored_pixels: usable.iter().map(|record| record.ignored_pixels).sum(),
-        images_with_class: (0..dataset.classes.len()).map(|c| of_class(c).filter(|&pixels| pixels > 0).count()).collect(),
+        images_with_class: (0..dataset.classes.len())
+            .map(|c| of_class(c).filter(|&pixels| pixels > 0).count())
+            .collect(),
         duplicates: duplicates(&samples),
         faults,
         samples,

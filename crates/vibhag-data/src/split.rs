@@ -77,7 +77,9 @@ pub fn assign(dataset: &Dataset, fingerprint: &Fingerprint, options: SplitOption
     let val = if is_given(Split::Val) { 0.0 } else { options.val_fraction };
 
     let mut units = ordered_units(dataset, fingerprint, &free, options.seed);
-    for (split, fraction) in [(Split::Test, f64::from(test)), (Split::Val, f64::from(val) / (1.0 - f64::from(test)).max(1e-6))] {
+    for (split, fraction) in
+        [(Split::Test, f64::from(test)), (Split::Val, f64::from(val) / (1.0 - f64::from(test)).max(1e-6))]
+    {
         let chosen = deal(&units, fraction.clamp(0.0, 1.0));
         for (unit, _) in units.iter().zip(&chosen).filter(|(_, chosen)| **chosen) {
             for &index in unit {
@@ -94,9 +96,11 @@ pub fn assign(dataset: &Dataset, fingerprint: &Fingerprint, options: SplitOption
 fn ordered_units(dataset: &Dataset, fingerprint: &Fingerprint, free: &[usize], seed: u64) -> Vec<Vec<usize>> {
     let mut strata: BTreeMap<(BTreeSet<&str>, Option<usize>), Vec<Vec<usize>>> = BTreeMap::new();
     for unit in units(dataset, fingerprint, free) {
-        let diagnoses = unit.iter().filter_map(|&i| dataset.samples[i].tags.get("diagnosis")).map(String::as_str).collect();
+        let diagnoses =
+            unit.iter().filter_map(|&i| dataset.samples[i].tags.get("diagnosis")).map(String::as_str).collect();
         let rarest = unit.iter().flat_map(|&i| fingerprint.classes_in(i)).filter(|&class| class > 0);
-        let rarest = rarest.min_by_key(|&class| (fingerprint.images_with_class.get(class).copied().unwrap_or(0), class));
+        let rarest =
+            rarest.min_by_key(|&class| (fingerprint.images_with_class.get(class).copied().unwrap_or(0), class));
         strata.entry((diagnoses, rarest)).or_default().push(unit);
     }
     let shuffled = strata.into_values().enumerate().flat_map(|(stratum, mut units)| {

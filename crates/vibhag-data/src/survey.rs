@@ -65,7 +65,10 @@ impl MaskRecord {
 
 /// Looks at every mask in parallel; the results are in the order of `paths`.
 pub(crate) fn survey(paths: &[PathBuf]) -> Vec<Result<MaskRecord>> {
-    paths.par_iter().map(|path| read_bytes(path).and_then(|bytes| Ok(record(&decode_mask(&bytes, path)?, &bytes)))).collect()
+    paths
+        .par_iter()
+        .map(|path| read_bytes(path).and_then(|bytes| Ok(record(&decode_mask(&bytes, path)?, &bytes))))
+        .collect()
 }
 
 fn record(mask: &RawMask, bytes: &[u8]) -> MaskRecord {
@@ -135,7 +138,9 @@ impl Pooled {
             files: records.len(),
             has_colors: records.iter().any(|record| record.occurrences.keys().any(is_color)),
             palettes_disagree: shown.values().any(|colors| colors.len() > 1),
-            one_and_white_share_a_file: records.iter().any(|record| !record.lossy && has(record, 1) && has(record, 255)),
+            one_and_white_share_a_file: records
+                .iter()
+                .any(|record| !record.lossy && has(record, 1) && has(record, 255)),
             total: counts.values().map(|(count, _)| count).sum(),
             counts,
             lossy: records.iter().any(|record| record.lossy),

@@ -37,9 +37,7 @@ pub fn detect(root: &Path) -> bool {
         return false;
     }
     let is_frame = |name: &str| SEQUENCES.iter().any(|sequence| name.starts_with(sequence));
-    find_pairs(&base)
-        .iter()
-        .any(|pair| images_below(&pair.images).first().is_some_and(|image| is_frame(stem(image))))
+    find_pairs(&base).iter().any(|pair| images_below(&pair.images).first().is_some_and(|image| is_frame(stem(image))))
 }
 
 /// Lists the frames below `root`. Each film sequence is a group; the given splits are kept.

@@ -13,7 +13,17 @@ use crate::split::Split;
 
 /// Endings that mask names have beyond the image's name.
 pub const MASK_SUFFIXES: &[&str] = &[
-    "_mask", "-mask", "_masks", "_segmentation", "_lesion", "_label", "_labels", "_annotation", "_seg", "_gt", "_groundtruth",
+    "_mask",
+    "-mask",
+    "_masks",
+    "_segmentation",
+    "_lesion",
+    "_label",
+    "_labels",
+    "_annotation",
+    "_seg",
+    "_gt",
+    "_groundtruth",
 ];
 
 /// Endings that image names may have beyond the common name.
@@ -21,7 +31,8 @@ const IMAGE_SUFFIXES: &[&str] = &["_image", "-image", "_img"];
 
 /// Every image file below `folder`, sorted, hidden files left out.
 pub fn images_below(folder: &Path) -> Vec<PathBuf> {
-    let visible = |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
+    let visible =
+        |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.');
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible);
     walk.filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file() && is_image_path(entry.path()))
@@ -107,9 +118,9 @@ pub fn pair(images: &Side<'_>, masks: &Side<'_>, split: Option<Split>, listing: 
         }
         seen.insert(key.clone(), file.clone());
         let common = strip_any(&key, IMAGE_SUFFIXES).unwrap_or(&key);
-        let mask_key = [key.as_str(), common]
-            .into_iter()
-            .find_map(|name| by_key.contains_key(name).then(|| name.to_owned()).or_else(|| suffixed.get(name).cloned()));
+        let mask_key = [key.as_str(), common].into_iter().find_map(|name| {
+            by_key.contains_key(name).then(|| name.to_owned()).or_else(|| suffixed.get(name).cloned())
+        });
         let mask = mask_key.and_then(|key| by_key.remove(&key));
         let split = own_split.or(split);
         listing.samples.push(Sample {

@@ -90,8 +90,12 @@ pub fn load(root: &Path) -> Result<Listing> {
 /// Diagnosis by case in upper case, from the first table below `root` that has any.
 fn diagnoses(root: &Path, notes: &mut Vec<String>) -> BTreeMap<String, String> {
     let walk = WalkDir::new(root).max_depth(3).follow_links(true).sort_by_file_name();
-    let files: Vec<PathBuf> =
-        walk.into_iter().filter_map(Result::ok).filter(|e| e.file_type().is_file()).map(walkdir::DirEntry::into_path).collect();
+    let files: Vec<PathBuf> = walk
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|e| e.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .collect();
     let readers = [("xlsx", read_xlsx as fn(&Path) -> Result<Table>), ("csv", read_csv)];
     for (extension, read) in readers {
         let is_table = |path: &&PathBuf| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
@@ -112,7 +116,8 @@ fn diagnoses(root: &Path, notes: &mut Vec<String>) -> BTreeMap<String, String> {
 type Table = Vec<Vec<String>>;
 
 fn read_xlsx(path: &Path) -> Result<Table> {
-    let failed = |error: calamine::XlsxError| Error::new(ErrorKind::Decode, error.to_string()).at_path(path).because(error);
+    let failed =
+        |error: calamine::XlsxError| Error::new(ErrorKind::Decode, error.to_string()).at_path(path).because(error);
     let mut workbook: calamine::Xlsx<_> = calamine::open_workbook(path).map_err(failed)?;
     let Some(range) = workbook.worksheet_range_at(0) else { return Ok(Table::new()) };
     let text = |cell: &Data| cell.to_string().trim().to_owned();
