@@ -136,7 +136,9 @@ fn line_chart(key: &str, title: &str, mut series: Vec<Series<'_>>, y_ticks: &Tic
         let line = LinePlot::new().with_data(one.points).with_color(one.color).with_stroke_width(2.0);
         plots.push(Plot::Line(if named { line.with_legend(one.name) } else { line }));
     }
-    let layout = layout_of(&plots, "epoch", y_ticks);
+    // Inside the corner that the curve leaves: losses fall, scores rise.
+    let corner = if key == "loss" { LegendPosition::InsideTopRight } else { LegendPosition::InsideBottomRight };
+    let layout = layout_of(&plots, "epoch", y_ticks).with_legend_position(corner);
     let svg = finish(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), key, &alt);
     Some(Chart { title: title.to_owned(), alt, svg })
 }
@@ -170,7 +172,6 @@ fn layout_of(plots: &[Plot], x_label: &str, y_ticks: &TickFormat) -> Layout {
         .with_theme(theme)
         .with_x_label(x_label)
         .with_y_tick_format(y_ticks.clone())
-        .with_legend_position(LegendPosition::OutsideTopRight)
         .with_legend_box(false)
         .with_label_size(13)
         .with_tick_size(12)

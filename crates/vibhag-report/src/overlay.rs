@@ -136,7 +136,7 @@ fn judge(picture: &mut Picture, truth: &LabelMap, prediction: &LabelMap, classes
 /// outside of it, so that it shows on any background. Classes meet with their colours side by
 /// side.
 fn outline(picture: &mut Picture, labels: &LabelMap, classes: &ClassTable) {
-    let thickness = (labels.width().min(labels.height()) / 300).clamp(1, 8);
+    let thickness = ((labels.width().min(labels.height()) + 60) / 120).clamp(1, 12);
     let casing = |picture: &mut Picture, x, y| blend(picture, x, y, [0; 3], 0.65);
     for_each_pixel(labels, |x, y, label| {
         match color_of(classes, label) {
