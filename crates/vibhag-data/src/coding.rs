@@ -143,15 +143,14 @@ impl MaskCoding {
         // Masks consist of few values: the ones met so far answer almost every run.
         let mut known: Vec<(T, u16)> = Vec::new();
         for run in pixels.chunk_by(T::eq) {
-            let label = match known.iter().find(|(value, _)| *value == run[0]) {
-                Some(&(_, label)) => label,
-                None => {
-                    let label = self.label_of(wrap(run[0]))?;
-                    if known.len() < 64 {
-                        known.push((run[0], label));
-                    }
-                    label
+            let label = if let Some(&(_, label)) = known.iter().find(|(value, _)| *value == run[0]) {
+                label
+            } else {
+                let label = self.label_of(wrap(run[0]))?;
+                if known.len() < 64 {
+                    known.push((run[0], label));
                 }
+                label
             };
             labels.resize(labels.len() + run.len(), label);
         }

@@ -1,6 +1,7 @@
 //! A data set: samples, classes and the meaning of mask values, decoded on demand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -219,7 +220,8 @@ impl Dataset {
         let mut text = format!("{:?}{}{:?}", self.classes, self.coding, self.coding.entries);
         for (sample, (image, mask)) in self.samples.iter().zip(hashes) {
             let Sample { id, group, tags, split, .. } = sample;
-            text += &format!("\n{id:?} {image} {mask} {group:?} {tags:?} {split:?}");
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n{id:?} {image} {mask} {group:?} {tags:?} {split:?}");
         }
         hash(text.as_bytes())
     }

@@ -261,7 +261,6 @@ fn sorted(values: impl Iterator<Item = usize>) -> Vec<usize> {
 /// Grey with alpha counts as grey; any other mixture is brought to RGB.
 fn common_channels(counts: &BTreeMap<usize, usize>) -> usize {
     match counts.keys().copied().collect::<Vec<_>>()[..] {
-        [] => 3,
         [2] | [1, 2] => 1,
         [one] => one,
         _ => 3,

@@ -92,9 +92,12 @@ pub fn assign(dataset: &Dataset, fingerprint: &Fingerprint, options: SplitOption
     splits
 }
 
+/// The diagnoses in a unit and its rarest class.
+type Stratum<'a> = (BTreeSet<&'a str>, Option<usize>);
+
 /// Units (lists of samples) among `free`, stratum by stratum, shuffled within each.
 fn ordered_units(dataset: &Dataset, fingerprint: &Fingerprint, free: &[usize], seed: u64) -> Vec<Vec<usize>> {
-    let mut strata: BTreeMap<(BTreeSet<&str>, Option<usize>), Vec<Vec<usize>>> = BTreeMap::new();
+    let mut strata: BTreeMap<Stratum<'_>, Vec<Vec<usize>>> = BTreeMap::new();
     for unit in units(dataset, fingerprint, free) {
         let diagnoses =
             unit.iter().filter_map(|&i| dataset.samples[i].tags.get("diagnosis")).map(String::as_str).collect();

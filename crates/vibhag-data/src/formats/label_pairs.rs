@@ -40,7 +40,7 @@ pub fn load(root: &Path) -> Result<Listing> {
     let mut listing = folders::load(root)?;
     listing.declaration.coding = Some("foreground".to_owned());
     let known_nuclei = file_name(root).to_ascii_lowercase().contains("dsb");
-    listing.foreground = if known_nuclei { "nucleus" } else { "object" }.to_owned();
+    listing.foreground = String::from(if known_nuclei { "nucleus" } else { "object" });
     listing.notes.push("labels number the instances; every number above 0 counts as foreground".to_owned());
     Ok(listing)
 }

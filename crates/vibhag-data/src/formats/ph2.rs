@@ -115,6 +115,9 @@ fn diagnoses(root: &Path, notes: &mut Vec<String>) -> BTreeMap<String, String> {
 
 type Table = Vec<Vec<String>>;
 
+/// A column of diagnoses, and the diagnosis that a mark in it stands for unless the cell names it.
+type Column<'a> = (usize, Option<&'a str>);
+
 fn read_xlsx(path: &Path) -> Result<Table> {
     let failed =
         |error: calamine::XlsxError| Error::new(ErrorKind::Decode, error.to_string()).at_path(path).because(error);
@@ -137,11 +140,11 @@ fn diagnoses_in(table: &Table) -> BTreeMap<String, String> {
         [("common nevus", "common_nevus"), ("atypical nevus", "atypical_nevus"), ("melanoma", "melanoma")];
     let is = |cell: &String, name: &str| cell.eq_ignore_ascii_case(name);
     let mut found = BTreeMap::new();
-    let mut heading: Option<(usize, Vec<(usize, Option<&str>)>)> = None;
+    let mut heading: Option<(usize, Vec<Column<'_>>)> = None;
     for row in table {
         let names = ["image name", "image", "image_name", "name", "id"];
         let case_column = row.iter().position(|cell| names.iter().any(|name| is(cell, name)));
-        let mut columns: Vec<(usize, Option<&str>)> = Vec::new();
+        let mut columns: Vec<Column<'_>> = Vec::new();
         for (column, cell) in row.iter().enumerate() {
             if is(cell, "diagnosis") {
                 columns.push((column, None));

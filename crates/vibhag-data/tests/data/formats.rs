@@ -39,9 +39,12 @@ fn images_and_masks_side_by_side_and_a_wrapping_folder_are_understood() {
     assert!(dataset.faults.is_empty(), "{:?}", dataset.faults);
 }
 
+/// Folders of the images and of the masks of a split.
+type Layout = fn(&str) -> (String, String);
+
 #[test]
 fn split_folders_inside_outside_and_beside_are_honoured() {
-    let layouts: [fn(&str) -> (String, String); 3] = [
+    let layouts: [Layout; 3] = [
         |split| (format!("images/{split}"), format!("masks/{split}")),
         |split| (format!("{split}/images"), format!("{split}/masks")),
         |split| (split.to_owned(), format!("{split}annot")),
