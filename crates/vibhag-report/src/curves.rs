@@ -199,7 +199,10 @@ fn finish(svg: &str, key: &str, alt: &str) -> String {
             seen.len() - 1
         });
         out.push_str(&rest[..at]);
-        out.push_str(&format!("clip-{key}-{index}"));
+        out.push_str("clip-");
+        out.push_str(key);
+        out.push('-');
+        out.push_str(&index.to_string());
         rest = &after[digits..];
     }
     out.push_str(rest);

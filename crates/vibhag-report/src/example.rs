@@ -107,7 +107,14 @@ mod tests {
             .map(|index| {
                 let value = index as f64 / count as f64;
                 let image = format!("i{index}");
-                ImageScore { image, dice: value, iou: value, precision: value, recall: value, tags: Default::default() }
+                ImageScore {
+                    image,
+                    dice: value,
+                    iou: value,
+                    precision: value,
+                    recall: value,
+                    tags: std::collections::BTreeMap::new(),
+                }
             })
             .collect()
     }

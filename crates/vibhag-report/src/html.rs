@@ -210,9 +210,9 @@ fn legend(data: &ReportData) -> Vec<(String, String)> {
     legend
 }
 
-fn swatch(data: &ReportData, index: usize) -> Option<String> {
+fn swatch(data: &ReportData, index: usize) -> String {
     let class = data.classes.as_ref().and_then(|table| table.classes.get(index));
-    Some(css(class.map_or_else(|| class_color(index), |class| class.color)))
+    css(class.map_or_else(|| class_color(index), |class| class.color))
 }
 
 fn summarize<'a>(data: &ReportData, summary: &'a DataSummary) -> Summary<'a> {
@@ -224,7 +224,7 @@ fn summarize<'a>(data: &ReportData, summary: &'a DataSummary) -> Summary<'a> {
         .map(|(index, class)| {
             let share = if pixels == 0 { 0.0 } else { class.pixels as f64 / pixels as f64 };
             let share = format!("{}%", tables::share_text(class.pixels, share));
-            (swatch(data, index).unwrap_or_default(), class.name.clone(), grouped(class.pixels), share, class.images)
+            (swatch(data, index), class.name.clone(), grouped(class.pixels), share, class.images)
         })
         .collect();
     let mut sizes: Vec<_> = summary.sizes.clone();

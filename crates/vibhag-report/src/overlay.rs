@@ -138,16 +138,14 @@ fn judge(picture: &mut Picture, truth: &LabelMap, prediction: &LabelMap, classes
 fn outline(picture: &mut Picture, labels: &LabelMap, classes: &ClassTable) {
     let thickness = ((labels.width().min(labels.height()) + 60) / 120).clamp(1, 12);
     let casing = |picture: &mut Picture, x, y| blend(picture, x, y, [0; 3], 0.65);
-    for_each_pixel(labels, |x, y, label| {
-        match color_of(classes, label) {
-            Some(color) if differs_within(labels, x, y, thickness, |other| other != label) => {
-                picture.set(x, y, color);
-            }
-            None if differs_within(labels, x, y, thickness, |other| color_of(classes, other).is_some()) => {
-                casing(picture, x, y);
-            }
-            _ => {}
-        };
+    for_each_pixel(labels, |x, y, label| match color_of(classes, label) {
+        Some(color) if differs_within(labels, x, y, thickness, |other| other != label) => {
+            picture.set(x, y, color);
+        }
+        None if differs_within(labels, x, y, thickness, |other| color_of(classes, other).is_some()) => {
+            casing(picture, x, y);
+        }
+        _ => {}
     });
 }
 

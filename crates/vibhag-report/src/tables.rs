@@ -21,7 +21,7 @@ pub(crate) struct ImageRow {
 /// A row of the class table.
 pub(crate) struct ClassRow {
     pub(crate) name: String,
-    pub(crate) swatch: Option<String>,
+    pub(crate) swatch: String,
     pub(crate) iou: String,
     pub(crate) bar: String,
     pub(crate) dice: String,
@@ -76,7 +76,7 @@ pub(crate) fn image_rows(evaluation: &Evaluation) -> Vec<ImageRow> {
         .collect()
 }
 
-pub(crate) fn class_rows(evaluation: &Evaluation, swatch: impl Fn(usize) -> Option<String>) -> Vec<ClassRow> {
+pub(crate) fn class_rows(evaluation: &Evaluation, swatch: impl Fn(usize) -> String) -> Vec<ClassRow> {
     evaluation
         .classes
         .iter()

@@ -1,5 +1,7 @@
 //! The page as a whole: complete, self-contained, well-formed, and safe from names.
 
+#![allow(clippy::expect_used, reason = "helpers of a test are tests")]
+
 mod support;
 
 use vibhag_metrics::{Confusion, Evaluation};
@@ -135,7 +137,7 @@ fn an_evaluation_of_nothing_renders() {
         threshold_jaccard: 0.0,
         pixel_accuracy: 0.0,
         per_image: Vec::new(),
-        by_diagnosis: Default::default(),
+        by_diagnosis: std::collections::BTreeMap::new(),
         confusion: Confusion { classes: Vec::new(), counts: Vec::new(), unassigned: Vec::new() },
         conventions: Vec::new(),
     };

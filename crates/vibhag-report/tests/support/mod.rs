@@ -14,7 +14,7 @@ const WIDTH: usize = 320;
 const HEIGHT: usize = 240;
 
 /// Names that must survive the page unharmed.
-pub const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\".png";
+pub(crate) const HOSTILE: &str = "<script>alert('x')</script> & \"quoted\".png";
 
 struct Sample {
     name: String,
@@ -69,7 +69,7 @@ fn sample(classes: usize, index: usize, images: usize) -> Result<Sample> {
 }
 
 /// A contact sheet of overlays.
-pub fn contact_sheet(classes: usize) -> Result<Picture> {
+pub(crate) fn contact_sheet(classes: usize) -> Result<Picture> {
     let pictures = (0..6)
         .map(|index| {
             let sample = sample(classes, index, 6)?;
@@ -80,7 +80,7 @@ pub fn contact_sheet(classes: usize) -> Result<Picture> {
 }
 
 /// A report with every section, about `images` images of `classes` classes.
-pub fn full(classes: usize, images: usize) -> Result<ReportData> {
+pub(crate) fn full(classes: usize, images: usize) -> Result<ReportData> {
     let table = table(classes);
     let samples = (0..images).map(|index| sample(classes, index, images)).collect::<Result<Vec<_>>>()?;
     let mut builder = EvaluationBuilder::new(table.clone());
