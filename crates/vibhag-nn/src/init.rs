@@ -57,7 +57,9 @@ impl Initializer {
         let mut values = vec![0.0; count];
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
             let mut rng = Rng::new(self.seed, chunk as u64, self.index, Purpose::Initialization);
-            values.iter_mut().for_each(|slot| *slot = value(&mut rng));
+            for slot in values {
+                *slot = value(&mut rng);
+            }
         });
         values
     }

@@ -1,6 +1,9 @@
 //! The inverted bottleneck (Sandler et al., "MobileNetV2", 2018) without squeeze-and-excitation,
 //! as EfficientNet-Lite uses it.
 
+// Fields bear the names of the published checkpoints, underscores included.
+#![allow(clippy::used_underscore_binding)]
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -28,7 +31,6 @@ pub struct MbConvSpec {
 /// 1x1 expansion, depthwise convolution, 1x1 projection, and the input added when shapes agree.
 /// The field names are those of the published checkpoints.
 #[derive(Module, Debug)]
-#[allow(clippy::pub_underscore_fields, clippy::used_underscore_binding)]
 pub struct MbConv {
     _expand_conv: Option<Conv2d>,
     _bn0: Option<BatchNorm>,
@@ -39,7 +41,6 @@ pub struct MbConv {
     residual: bool,
 }
 
-#[allow(clippy::used_underscore_binding)]
 impl MbConv {
     /// The block, with kernels of zeros.
     pub fn new(spec: MbConvSpec, device: &Device) -> Self {

@@ -8,6 +8,8 @@ use crate::ops::{self, Activation};
 
 /// One layer of a [`Sequential`].
 #[derive(Module, Debug)]
+// A network has tens of layers: the unused bytes of activations do not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum Layer {
     /// Convolution.
     Conv(Conv2d),

@@ -40,10 +40,15 @@ impl PyramidUNet {
         let doublings = coarsest.stride.ilog2() as usize;
         let Some(&out_channels) = channels.last().filter(|_| channels.len() == doublings) else {
             let found = format!("decoder_channels has {}", channels.len());
-            return Err(Error::config(format!("the decoder needs {doublings} widths, one per doubling of the resolution")).at(found));
+            return Err(Error::config(format!(
+                "the decoder needs {doublings} widths, one per doubling of the resolution"
+            ))
+            .at(found));
         };
         if !matches!(upsampling, Upsampling::Nearest | Upsampling::Bilinear) {
-            return Err(Error::config("a U-Net over an encoder upsamples by nearest or bilinear").at(format!("{upsampling:?}")));
+            return Err(
+                Error::config("a U-Net over an encoder upsamples by nearest or bilinear").at(format!("{upsampling:?}"))
+            );
         }
         let (mut blocks, mut has_skip) = (Vec::new(), Vec::new());
         let (mut inputs, mut stride) = (coarsest.channels, coarsest.stride);

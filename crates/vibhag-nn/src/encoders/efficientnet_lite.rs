@@ -1,6 +1,9 @@
 //! EfficientNet-Lite0: EfficientNet (Tan and Le, 2019) without squeeze-and-excitation and with
 //! ReLU6, under the names of the published PyTorch checkpoints.
 
+// Fields bear the names of the published checkpoints, underscores included.
+#![allow(clippy::used_underscore_binding)]
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -44,7 +47,6 @@ pub struct EfficientNetLite {
     _blocks: Vec<MbConv>,
 }
 
-#[allow(clippy::used_underscore_binding)]
 impl EfficientNetLite {
     /// The network, with kernels of zeros.
     pub fn new(in_channels: usize, device: &Device) -> Self {
