@@ -84,8 +84,11 @@ impl ClassTable {
         if let Some(ignore) = self.ignore
             && usize::from(ignore) < self.classes.len()
         {
-            return Err(Error::config(format!("ignore index {ignore} is also class {:?}", self.classes[usize::from(ignore)].name))
-                .hint("choose an ignore index beyond the last class, such as 255"));
+            return Err(Error::config(format!(
+                "ignore index {ignore} is also class {:?}",
+                self.classes[usize::from(ignore)].name
+            ))
+            .hint("choose an ignore index beyond the last class, such as 255"));
         }
         Ok(())
     }

@@ -120,7 +120,12 @@ mod tests {
         let draw = |seed, epoch, sample, purpose| Rng::new(seed, epoch, sample, purpose).next_u32();
         let base = draw(1, 2, 3, Purpose::Shuffle);
         assert_eq!(base, draw(1, 2, 3, Purpose::Shuffle));
-        for other in [draw(2, 2, 3, Purpose::Shuffle), draw(1, 3, 3, Purpose::Shuffle), draw(1, 2, 4, Purpose::Shuffle), draw(1, 2, 3, Purpose::Crop)] {
+        for other in [
+            draw(2, 2, 3, Purpose::Shuffle),
+            draw(1, 3, 3, Purpose::Shuffle),
+            draw(1, 2, 4, Purpose::Shuffle),
+            draw(1, 2, 3, Purpose::Crop),
+        ] {
             assert_ne!(base, other);
         }
     }

@@ -62,7 +62,9 @@ impl MaskPairs {
         let read = |path: &Path| self.coding.decode(&read_mask(path)?).map_err(|error| error.at_path(path));
         let (truth, pred) = (read(truth_path)?, read(pred_path)?);
         truth.same_size(&pred, "true and predicted mask").map_err(|error| {
-            error.at_path(pred_path).hint("predictions are scored at the original size; resize them with nearest neighbour")
+            error
+                .at_path(pred_path)
+                .hint("predictions are scored at the original size; resize them with nearest neighbour")
         })?;
         Ok((truth, pred))
     }

@@ -1,20 +1,19 @@
 //! Changing the size of images, label maps and probability planes.
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x3, U16};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use rayon::prelude::*;
-use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Image, LabelMap, Result, Samples};
 
 /// Output values below which a resize stays on the calling thread.
 const PARALLEL_FROM: usize = 1 << 17;
+/// Source samples below which an image resize stays on the calling thread: the loader's threads
+/// should not wait for a pool that is busy training.
+const PARALLEL_FROM_SOURCE: usize = 1 << 23;
 
 /// Resizes to `width` x `height` with a triangle filter that widens when shrinking
 /// (anti-aliased, as Pillow's `BILINEAR` and torch's `antialias=True`). Keeps depth and channels.
 ///
 /// # Errors
-/// When a side is zero or the samples do not fit into memory.
+/// When a side is zero.
 pub fn resize_image(image: &Image, width: usize, height: usize) -> Result<Image> {
     if (width, height) == (image.width(), image.height()) {
         return Ok(image.clone());
@@ -22,13 +21,10 @@ pub fn resize_image(image: &Image, width: usize, height: usize) -> Result<Image>
     if width == 0 || height == 0 {
         return Err(empty_target(width, height));
     }
-    let from = (image.width(), image.height());
-    let to = (width, height);
     let channels = image.channels();
     let samples = match image.samples() {
-        Samples::U8(values) if channels == 3 => Samples::U8(resize_u8::<U8x3>(values, from, to)?),
-        Samples::U8(values) => Samples::U8(by_plane(values, channels, to, |plane| resize_u8::<U8>(plane, from, to))?),
-        Samples::U16(values) => Samples::U16(by_plane(values, channels, to, |plane| resize_u16(plane, from, to))?),
+        Samples::U8(values) => Samples::U8(convolve(values, image, (width, height), |value| (value + 0.5) as u8)),
+        Samples::U16(values) => Samples::U16(convolve(values, image, (width, height), |value| (value + 0.5) as u16)),
     };
     Image::new(width, height, channels, samples)
 }
@@ -104,58 +100,101 @@ fn nearest_indices(from: usize, to: usize) -> Vec<usize> {
     (0..to).map(|index| (2 * index + 1) * from / (2 * to)).collect()
 }
 
-fn options() -> ResizeOptions {
-    // Without alpha handling: the fourth channel of a satellite image is not an alpha.
-    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false)
+/// The source samples under the filter at one output index: the first of them, and a weight each.
+struct Window {
+    first: usize,
+    weights: Vec<f32>,
 }
 
-/// Typed by pixel: the untyped entry point would compile the convolution for every pixel type
-/// the library knows, which takes minutes.
-fn resize_u8<P>(values: &[u8], from: (usize, usize), to: (usize, usize)) -> Result<Vec<u8>>
-where
-    P: PixelTrait<Component = u8> + Default + Clone,
-    TypedImage<'static, P>: Sized,
-{
-    let source = TypedImageRef::<P>::from_buffer(from.0 as u32, from.1 as u32, values).map_err(failed)?;
-    let mut bytes = vec![0; to.0 * to.1 * P::size()];
-    let mut target = TypedImage::<P>::from_buffer(to.0 as u32, to.1 as u32, &mut bytes).map_err(failed)?;
-    Resizer::new().resize_typed(&source, &mut target, &options()).map_err(failed)?;
-    Ok(bytes)
+/// Triangle filter windows: two source pixels wide when growing, as wide as two output pixels
+/// when shrinking.
+fn windows(from: usize, to: usize) -> Vec<Window> {
+    let scale = from as f64 / to as f64;
+    let support = scale.max(1.0);
+    (0..to)
+        .map(|index| {
+            let center = (index as f64 + 0.5) * scale;
+            let first = ((center - support + 0.5) as usize).min(from - 1);
+            let end = ((center + support + 0.5) as usize).clamp(first + 1, from);
+            let weight = |at: usize| (1.0 - (at as f64 + 0.5 - center).abs() / support).max(0.0);
+            let total: f64 = (first..end).map(weight).sum();
+            Window { first, weights: (first..end).map(|at| (weight(at) / total) as f32).collect() }
+        })
+        .collect()
 }
 
-fn resize_u16(values: &[u16], from: (usize, usize), to: (usize, usize)) -> Result<Vec<u16>> {
-    let pixels: Vec<U16> = values.iter().map(|&value| U16::new(value)).collect();
-    let source = TypedImageRef::new(from.0 as u32, from.1 as u32, &pixels).map_err(failed)?;
-    let mut target = TypedImage::<U16>::new(to.0 as u32, to.1 as u32);
-    Resizer::new().resize_typed(&source, &mut target, &options()).map_err(failed)?;
-    Ok(target.pixels().iter().map(|pixel| pixel.0).collect())
-}
-
-fn by_plane<T: Copy + Default>(
+/// Resizes along rows, then along columns, in f32 and rounds once. Written out because a generic
+/// resizer takes minutes to compile, for every pixel type and instruction set it knows.
+fn convolve<T: Copy + Default + Into<f32> + Send + Sync>(
     values: &[T],
-    channels: usize,
-    to: (usize, usize),
-    resize: impl Fn(&[T]) -> Result<Vec<T>>,
-) -> Result<Vec<T>> {
-    if channels == 1 {
-        return resize(values);
+    image: &Image,
+    (width, height): (usize, usize),
+    round: impl Fn(f32) -> T + Sync,
+) -> Vec<T> {
+    let channels = image.channels();
+    let (columns, rows) = (windows(image.width(), width), windows(image.height(), height));
+    let mut narrow = vec![0.0f32; image.height() * width * channels];
+    let source_stride = image.width() * channels;
+    let stride = width * channels;
+    let horizontal = |(out, row): (&mut [f32], &[T])| match channels {
+        // Literal channel counts let the compiler keep the sums in registers.
+        1 => narrow_row::<T, 1>(out, row, &columns),
+        3 => narrow_row::<T, 3>(out, row, &columns),
+        _ => narrow_any_row(out, row, channels, &columns),
+    };
+    let parallel = values.len() >= PARALLEL_FROM_SOURCE;
+    if parallel {
+        narrow.par_chunks_exact_mut(stride).zip(values.par_chunks_exact(source_stride)).for_each(horizontal);
+    } else {
+        narrow.chunks_exact_mut(stride).zip(values.chunks_exact(source_stride)).for_each(horizontal);
     }
-    let mut out = vec![T::default(); to.0 * to.1 * channels];
-    for channel in 0..channels {
-        let plane: Vec<T> = values.iter().skip(channel).step_by(channels).copied().collect();
-        for (value, resized) in out.iter_mut().skip(channel).step_by(channels).zip(resize(&plane)?) {
-            *value = resized;
+    let vertical = |(out, window): (&mut [T], &Window)| {
+        let mut sums = vec![0.0f32; stride];
+        for (weight, row) in window.weights.iter().zip(narrow[window.first * stride..].chunks_exact(stride)) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += weight * value;
+            }
+        }
+        for (value, sum) in out.iter_mut().zip(sums) {
+            *value = round(sum);
+        }
+    };
+    let mut out = vec![T::default(); stride * height];
+    if parallel {
+        out.par_chunks_exact_mut(stride).zip(&rows).for_each(vertical);
+    } else {
+        out.chunks_exact_mut(stride).zip(&rows).for_each(vertical);
+    }
+    out
+}
+
+fn narrow_row<T: Copy + Into<f32>, const CHANNELS: usize>(out: &mut [f32], row: &[T], columns: &[Window]) {
+    let (row, _) = row.as_chunks::<CHANNELS>();
+    let (out, _) = out.as_chunks_mut::<CHANNELS>();
+    for (pixel, window) in out.iter_mut().zip(columns) {
+        let mut sums = [0.0f32; CHANNELS];
+        for (weight, source) in window.weights.iter().zip(&row[window.first..]) {
+            for (sum, value) in sums.iter_mut().zip(source) {
+                *sum += weight * (*value).into();
+            }
+        }
+        *pixel = sums;
+    }
+}
+
+fn narrow_any_row<T: Copy + Into<f32>>(out: &mut [f32], row: &[T], channels: usize, columns: &[Window]) {
+    for (pixel, window) in out.chunks_exact_mut(channels).zip(columns) {
+        pixel.fill(0.0);
+        for (weight, source) in window.weights.iter().zip(row.chunks_exact(channels).skip(window.first)) {
+            for (sum, value) in pixel.iter_mut().zip(source) {
+                *sum += weight * (*value).into();
+            }
         }
     }
-    Ok(out)
 }
 
 fn empty_target(width: usize, height: usize) -> Error {
     Error::config(format!("cannot resize to {width}x{height}")).hint("both sides must be at least one pixel")
-}
-
-fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("cannot resize the image: {error}")).because(error)
 }
 
 #[cfg(test)]

@@ -89,7 +89,8 @@ pub fn save(folder: &Path, manifest: &Manifest, network: &Network, plan_toml: &s
     let weights_path = staging.join("weights.safetensors");
     weights::save(network, &weights_path, Precision::F32)?;
     let manifest = Manifest { weights_sha256: sha256_of(&weights_path)?, ..manifest.clone() };
-    let text = toml::to_string(&manifest).map_err(|e| Error::new(ErrorKind::Model, "cannot write the manifest").because(e))?;
+    let text =
+        toml::to_string(&manifest).map_err(|e| Error::new(ErrorKind::Model, "cannot write the manifest").because(e))?;
     for (name, content) in [("manifest.toml", text.as_str()), ("plan.toml", plan_toml)] {
         let path = staging.join(name);
         std::fs::write(&path, content).map_err(|e| Error::io(&path, e))?;
@@ -106,9 +107,8 @@ pub fn save(folder: &Path, manifest: &Manifest, network: &Network, plan_toml: &s
 /// When it is missing, unreadable or of a newer version.
 pub fn read_manifest(folder: &Path) -> Result<Manifest> {
     let path = locate(folder).join("manifest.toml");
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        Error::io(&path, e).hint("a model is the folder that `vibhag train` wrote (RUN or RUN/model)")
-    })?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Error::io(&path, e).hint("a model is the folder that `vibhag train` wrote (RUN or RUN/model)"))?;
     let manifest: Manifest = toml::from_str(&text)
         .map_err(|e| Error::new(ErrorKind::Model, e.message().to_owned()).at_path(&path).because(e))?;
     if manifest.format_version > FORMAT_VERSION {
@@ -159,5 +159,11 @@ fn sha256_of(path: &Path) -> Result<String> {
         }
         hasher.update(&buffer[..read]);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut hex = String::with_capacity(64);
+    for byte in hasher.finalize() {
+        for digit in [byte >> 4, byte & 15] {
+            hex.extend(char::from_digit(u32::from(digit), 16));
+        }
+    }
+    Ok(hex)
 }

@@ -57,7 +57,8 @@ pub fn save(run: &Path, checkpoint: &Checkpoint) -> Result<()> {
     for (name, tensors) in FILES.iter().zip([&checkpoint.weights, &checkpoint.average, &checkpoint.optimizer]) {
         write_tensors(tensors, &partial.join(name), Precision::F32)?;
     }
-    let text = toml::to_string(&checkpoint.position).map_err(|e| Error::config("cannot write the position").because(e))?;
+    let text =
+        toml::to_string(&checkpoint.position).map_err(|e| Error::config("cannot write the position").because(e))?;
     let path = partial.join("position.toml");
     std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
     if current.exists() {
@@ -101,7 +102,8 @@ mod tests {
 
     fn checkpoint(step: u64) -> Checkpoint {
         let values = vec![step as f32, f32::MIN_POSITIVE];
-        let tensor = |name: &str| vec![NamedTensor { name: name.to_owned(), shape: vec![2, 1], values: values.clone() }];
+        let tensor =
+            |name: &str| vec![NamedTensor { name: name.to_owned(), shape: vec![2, 1], values: values.clone() }];
         Checkpoint {
             position: Position { step, epoch: 1, batch: 2, seconds: 3.25, best: Some(0.5), best_step: 1, stale: 0 },
             weights: tensor("a"),
@@ -118,7 +120,10 @@ mod tests {
         save(dir.path(), &checkpoint(8)).unwrap();
         let back = load(dir.path()).unwrap().unwrap();
         let want = checkpoint(8);
-        assert_eq!((back.position, back.weights, back.average, back.optimizer), (want.position, want.weights, want.average, want.optimizer));
+        assert_eq!(
+            (back.position, back.weights, back.average, back.optimizer),
+            (want.position, want.weights, want.average, want.optimizer)
+        );
     }
 
     #[test]

@@ -38,8 +38,7 @@ pub struct Record {
 pub fn append(run: &Path, record: &Record) -> Result<()> {
     let path = file(run);
     let line = serde_json::to_string(record).map_err(|e| Error::config("cannot write history").because(e))?;
-    let mut out =
-        std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(&path, e))?;
+    let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(&path, e))?;
     writeln!(out, "{line}").map_err(|e| Error::io(&path, e))
 }
 
@@ -62,7 +61,10 @@ pub fn read(run: &Path) -> Result<Vec<Record>> {
             Ok(record) => records.push(record),
             Err(_) if torn && index + 1 == lines.len() => {}
             Err(e) => {
-                return Err(Error::config("malformed history").at_path(&path).at(format!("line {}", index + 1)).because(e));
+                return Err(Error::config("malformed history")
+                    .at_path(&path)
+                    .at(format!("line {}", index + 1))
+                    .because(e));
             }
         }
     }

@@ -51,7 +51,11 @@ impl Optimizer {
                 .hint("lower optimizer.learning_rate or check the data with `vibhag doctor`"));
         }
         self.step += 1;
-        let clip = if self.config.clip_norm > 0.0 && norm > self.config.clip_norm { self.config.clip_norm / norm } else { 1.0 };
+        let clip = if self.config.clip_norm > 0.0 && norm > self.config.clip_norm {
+            self.config.clip_norm / norm
+        } else {
+            1.0
+        };
         let mut mapper = Update { optimizer: self, grads, factor, clip: clip as f32, path: Vec::new() };
         Ok((network.map(&mut mapper), norm))
     }

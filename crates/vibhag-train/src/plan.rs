@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{ClassTable, Error, Preprocessing, Result};
 use vibhag_data::augment::AugmentConfig;
+use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::PostProcessing;
 use vibhag_nn::losses::LossConfig;
-use vibhag_nn::NetworkConfig;
 
 use crate::schedule::ScheduleConfig;
 
@@ -139,7 +139,9 @@ impl Plan {
         if !reasons.is_empty() {
             document.insert("reasons", toml_edit::Item::Table(reasons));
         }
-        Ok(format!("# Vibhag training plan. Edit any value and train with `vibhag train DATA --plan THIS_FILE`.\n{document}"))
+        Ok(format!(
+            "# Vibhag training plan. Edit any value and train with `vibhag train DATA --plan THIS_FILE`.\n{document}"
+        ))
     }
 
     /// The plan as a TOML table.
@@ -176,7 +178,8 @@ impl Plan {
         let mut reasons = self.reasons.clone();
         for setting in settings {
             let (key, value) = setting.split_once('=').ok_or_else(|| {
-                Error::config(format!("--set {setting:?} has no '='")).hint("write --set optimizer.learning_rate=0.0003")
+                Error::config(format!("--set {setting:?} has no '='"))
+                    .hint("write --set optimizer.learning_rate=0.0003")
             })?;
             set(&mut root, key.trim(), value.trim())?;
             reasons.insert(key.trim().to_owned(), "set by the user".to_owned());
@@ -195,7 +198,8 @@ impl Plan {
     /// A configuration error naming the key.
     pub fn validate(&self) -> Result<()> {
         if self.task != "semantic" {
-            return Err(Error::new(ErrorKind::Unsupported, format!("task {:?} is not supported", self.task)).hint("use task = \"semantic\""));
+            return Err(Error::new(ErrorKind::Unsupported, format!("task {:?} is not supported", self.task))
+                .hint("use task = \"semantic\""));
         }
         self.classes.validate()?;
         let positive = [
@@ -218,7 +222,8 @@ impl Plan {
             return Err(Error::config("loop.minutes must be above zero"));
         }
         let channels = self.input.channels;
-        if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels {
+        if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels
+        {
             return Err(Error::config(format!(
                 "input.channels is {channels}, but mean has {}, std has {} values and the network takes {} channels",
                 self.input.mean.len(),

@@ -80,7 +80,10 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let finetune = pretrained != "none";
     let learning_rate = if finetune || architecture.ends_with("lite") { 1e-3 } else { 5e-4 };
     because("optimizer.name", "AdamW needs no tuning per data set".into());
-    because("optimizer.learning_rate", format!("the usual rate for {architecture}{}", if finetune { " over pretrained weights" } else { "" }));
+    because(
+        "optimizer.learning_rate",
+        format!("the usual rate for {architecture}{}", if finetune { " over pretrained weights" } else { "" }),
+    );
     because("optimizer.weight_decay", "norms and biases are spared".into());
     because("schedule.name", "cosine to zero with warm-up fits epochs and minutes alike".into());
     because("loop.ema_decay", "the average of weights is steadier than the last step".into());
@@ -153,7 +156,9 @@ fn choose_geometry(fingerprint: &Fingerprint, binary: bool, because: &mut impl F
     if spread > 3.0 {
         because(
             "input.geometry",
-            format!("image areas differ {spread:.1}-fold, so objects keep their size only at the images' own resolution: sliding windows"),
+            format!(
+                "image areas differ {spread:.1}-fold, so objects keep their size only at the images' own resolution: sliding windows"
+            ),
         );
         return Geometry::Window { height: 256, width: 256 };
     }
@@ -162,7 +167,9 @@ fn choose_geometry(fingerprint: &Fingerprint, binary: bool, because: &mut impl F
     let (h, w) = (side(height), side(width));
     because(
         "input.geometry",
-        format!("the median image is {width}x{height}; whole images at {w}x{h} keep the context and train fast on a CPU"),
+        format!(
+            "the median image is {width}x{height}; whole images at {w}x{h} keep the context and train fast on a CPU"
+        ),
     );
     Geometry::Resize { height: h, width: w }
 }
@@ -217,11 +224,17 @@ fn choose_loss(
     because: &mut impl FnMut(&str, String),
 ) -> LossConfig {
     if binary {
-        because("loss", "BCE calibrates pixels, Dice counts overlap: their sum is the standard for one foreground class".into());
+        because(
+            "loss",
+            "BCE calibrates pixels, Dice counts overlap: their sum is the standard for one foreground class".into(),
+        );
     } else {
         because(
             "loss",
-            format!("cross-entropy plus Dice: the rarest class covers {:.2} % of pixels and Dice keeps it from being ignored", 100.0 * rarest),
+            format!(
+                "cross-entropy plus Dice: the rarest class covers {:.2} % of pixels and Dice keeps it from being ignored",
+                100.0 * rarest
+            ),
         );
     }
     LossConfig { ignore: classes.ignore.unwrap_or(u16::MAX), ..LossConfig::for_channels(classes.output_channels()) }
@@ -240,7 +253,10 @@ fn to_f32(values: &[f64], floor: f64) -> Vec<f32> {
 
 fn choose_augmentation(dataset: &Dataset, because: &mut impl FnMut(&str, String)) -> AugmentConfig {
     if is_scene(dataset) {
-        because("augment", "several classes or street scenes: up is up, so only horizontal flips and mild changes".into());
+        because(
+            "augment",
+            "several classes or street scenes: up is up, so only horizontal flips and mild changes".into(),
+        );
         AugmentConfig::street()
     } else {
         because("augment", "the subject has no up: all flips and rotations are valid views".into());

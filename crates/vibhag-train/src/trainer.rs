@@ -12,9 +12,9 @@ use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Result};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::loader::{Batch, BatchLoader, LoaderOptions, SampleSource};
+use vibhag_nn::Network;
 use vibhag_nn::bundle::{self, Manifest};
 use vibhag_nn::device::DeviceChoice;
-use vibhag_nn::Network;
 use vibhag_nn::weights;
 
 use crate::checkpoint::{self, Checkpoint, Position};
@@ -73,11 +73,20 @@ pub struct Roles<'a> {
 ///
 /// # Errors
 /// Unreadable samples (unless skipped), a non-finite loss, I/O errors in the run folder.
-pub fn train(plan: &Plan, source: Arc<dyn SampleSource>, roles: Roles<'_>, options: &TrainOptions) -> Result<TrainOutcome> {
+pub fn train(
+    plan: &Plan,
+    source: Arc<dyn SampleSource>,
+    roles: Roles<'_>,
+    options: &TrainOptions,
+) -> Result<TrainOutcome> {
     plan.validate()?;
     if roles.train.is_empty() || roles.val.is_empty() {
-        return Err(Error::config(format!("{} training and {} validation samples", roles.train.len(), roles.val.len()))
-            .hint("both need at least one; change split.val_fraction or add images"));
+        return Err(Error::config(format!(
+            "{} training and {} validation samples",
+            roles.train.len(),
+            roles.val.len()
+        ))
+        .hint("both need at least one; change split.val_fraction or add images"));
     }
     std::fs::create_dir_all(&options.run).map_err(|e| Error::io(&options.run, e))?;
     let mut run = Run::start(plan, source, options)?;
@@ -144,12 +153,13 @@ impl<'a> Run<'a> {
         let train_loader = loader(plan.augment.clone(), true)?;
         let val_loader = loader(AugmentConfig::none(), false)?;
         let mut optimizer = Optimizer::new(plan.optimizer.clone(), plan.pretrained != "none");
-        let mut position =
-            Position { step: 0, epoch: 0, batch: 0, seconds: 0.0, best: None, best_step: 0, stale: 0 };
+        let mut position = Position { step: 0, epoch: 0, batch: 0, seconds: 0.0, best: None, best_step: 0, stale: 0 };
         let mut ema = None;
         if options.resume {
             let found = checkpoint::load(&options.run)?.ok_or_else(|| {
-                Error::new(ErrorKind::Model, "no checkpoint to resume").at_path(&options.run).hint("train without --resume")
+                Error::new(ErrorKind::Model, "no checkpoint to resume")
+                    .at_path(&options.run)
+                    .hint("train without --resume")
             })?;
             position = found.position;
             network = network.with_tensors(found.weights)?;
@@ -285,7 +295,11 @@ impl<'a> Run<'a> {
         self.window.durations.push(began.elapsed().as_secs_f64());
         self.bar.set_position((progress * 1000.0) as u64);
         let best = self.position.best.map_or_else(String::new, |best| format!(", best val IoU {best:.4}"));
-        self.bar.set_message(format!("step {}, loss {:.4}{best}", self.position.step, self.window.loss / f64::from(self.window.steps)));
+        self.bar.set_message(format!(
+            "step {}, loss {:.4}{best}",
+            self.position.step,
+            self.window.loss / f64::from(self.window.steps)
+        ));
         Ok(())
     }
 
@@ -352,7 +366,13 @@ impl<'a> Run<'a> {
         if !self.options.quiet {
             let line = format!(
                 "step {:>5}  epoch {:>6.2}  {:>5.1} min  train loss {:.4}  val loss {:.4}  val Dice {:.4}  val IoU {:.4}",
-                record.step, record.epoch, record.minutes, record.train_loss, record.val_loss, record.val_dice, record.val_iou
+                record.step,
+                record.epoch,
+                record.minutes,
+                record.train_loss,
+                record.val_loss,
+                record.val_dice,
+                record.val_iou
             );
             if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
         }

@@ -5,8 +5,8 @@ use vibhag_core::error::ErrorKind;
 use vibhag_core::{ClassTable, Error, Result};
 use vibhag_data::loader::{Batch, BatchLoader};
 use vibhag_metrics::ConfusionMatrix;
-use vibhag_nn::losses::LossConfig;
 use vibhag_nn::Network;
+use vibhag_nn::losses::LossConfig;
 
 /// What one validation found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,11 +49,8 @@ pub fn validate(
         batches += 1;
         matrix.add(&batch.labels, &predicted(logits, threshold)?, classes.ignore)?;
     }
-    let (dice, iou) = if classes.is_binary() {
-        (matrix.dice(1), matrix.iou(1))
-    } else {
-        (matrix.mean_dice(), matrix.mean_iou())
-    };
+    let (dice, iou) =
+        if classes.is_binary() { (matrix.dice(1), matrix.iou(1)) } else { (matrix.mean_dice(), matrix.mean_iou()) };
     Ok(Validation { loss: total / f64::from(batches.max(1)), dice, iou })
 }
 

@@ -57,8 +57,11 @@ pub struct BenchResult {
 pub fn bench(request: &BenchRequest) -> Result<BenchResult> {
     let config = NetworkConfig::new(&request.architecture, request.encoder.as_deref(), 3, 1)?;
     let work = timing::Work { batch: request.batch, size: request.size, steps: request.steps };
-    let mut seconds =
-        if request.train { timing::train(&config, &work, request.device)? } else { timing::predict(&config, &work, request.device)? };
+    let mut seconds = if request.train {
+        timing::train(&config, &work, request.device)?
+    } else {
+        timing::predict(&config, &work, request.device)?
+    };
     seconds.sort_by(f64::total_cmp);
     let network = match &request.encoder {
         Some(encoder) => format!("{}+{encoder}", request.architecture),

@@ -67,7 +67,8 @@ pub fn diagnose(examined: &Examined) -> Diagnosis {
         keys.for_each(|key| *counts.entry(key).or_insert(0) += 1);
         counts
     };
-    let sizes = count(&mut fingerprint.samples.iter().filter(|s| s.width > 0).map(|s| format!("{}x{}", s.width, s.height)));
+    let sizes =
+        count(&mut fingerprint.samples.iter().filter(|s| s.width > 0).map(|s| format!("{}x{}", s.width, s.height)));
     let mut sizes: Vec<(String, usize)> = sizes.into_iter().collect();
     sizes.sort_by_key(|(size, n)| (std::cmp::Reverse(*n), size.clone()));
     let all = fingerprint.class_pixels.iter().sum::<u64>().max(1) as f64;

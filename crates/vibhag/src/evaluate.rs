@@ -83,8 +83,12 @@ pub fn model_on(
     let predictor = Predictor::load(model, device, PredictOptions { tta, ..PredictOptions::default() })?;
     let classes = &predictor.manifest().classes;
     if classes.len() != dataset.classes.len() {
-        return Err(Error::config(format!("the model knows {} classes, the data has {}", classes.len(), dataset.classes.len()))
-            .at(format!("{:?} against {:?}", classes.names(), dataset.classes.names())));
+        return Err(Error::config(format!(
+            "the model knows {} classes, the data has {}",
+            classes.len(),
+            dataset.classes.len()
+        ))
+        .at(format!("{:?} against {:?}", classes.names(), dataset.classes.names())));
     }
     let bar = progress_bar(indices.len(), "evaluating", quiet);
     let mut builder = EvaluationBuilder::new(dataset.classes.clone());

@@ -34,7 +34,9 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
             found.extend(matches.filter_map(std::result::Result::ok).filter(|file| file.is_file()));
         }
         if found.len() == before {
-            return Err(Error::new(ErrorKind::Io, "no image found").at_path(path).hint("name image files, a folder of images, or a pattern in quotes"));
+            return Err(Error::new(ErrorKind::Io, "no image found")
+                .at_path(path)
+                .hint("name image files, a folder of images, or a pattern in quotes"));
         }
     }
     Ok(found.into_iter().collect())

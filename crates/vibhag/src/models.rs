@@ -37,12 +37,26 @@ pub fn rows() -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for entry in ARCHITECTURES {
         let parameters = parameters(entry.name, None)?;
-        rows.push(Row { kind: "architecture", name: entry.name, summary: entry.summary, paper: entry.paper, parameters, weights: None });
+        rows.push(Row {
+            kind: "architecture",
+            name: entry.name,
+            summary: entry.summary,
+            paper: entry.paper,
+            parameters,
+            weights: None,
+        });
     }
     for entry in ENCODERS {
         let weights = entry.pretrained.map(|info| format!("{}, {} ({})", info.data, info.licence, info.source));
         let parameters = parameters("unet", Some(entry.name))?;
-        rows.push(Row { kind: "encoder", name: entry.name, summary: entry.summary, paper: entry.paper, parameters, weights });
+        rows.push(Row {
+            kind: "encoder",
+            name: entry.name,
+            summary: entry.summary,
+            paper: entry.paper,
+            parameters,
+            weights,
+        });
     }
     rows.extend(LOSSES.iter().map(|entry| Row {
         kind: "loss",

@@ -92,7 +92,8 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
     for (name, kind) in OUTPUTS {
         if request.outputs.contains(kind) {
             let folder = request.out.join(name);
-            std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e).hint("choose a writable folder with -o"))?;
+            std::fs::create_dir_all(&folder)
+                .map_err(|e| Error::io(&folder, e).hint("choose a writable folder with -o"))?;
         }
     }
     let names = unique_names(&images);
@@ -100,7 +101,8 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
     let mut rows = Vec::with_capacity(images.len());
     for (path, name) in images.iter().zip(&names) {
         let began = std::time::Instant::now();
-        let mut row = Row { image: path.clone(), size: None, classes: Vec::new(), files: Vec::new(), seconds: 0.0, error: None };
+        let mut row =
+            Row { image: path.clone(), size: None, classes: Vec::new(), files: Vec::new(), seconds: 0.0, error: None };
         let done = decode::read_image(path).and_then(|image| {
             let prediction = predictor.predict(&image)?;
             row.size = Some([image.width(), image.height()]);
@@ -114,7 +116,8 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
     }
     bar.finish_and_clear();
     let path = request.out.join("predictions.json");
-    let json = serde_json::to_string_pretty(&rows).map_err(|e| Error::config("cannot write predictions.json").because(e))?;
+    let json =
+        serde_json::to_string_pretty(&rows).map_err(|e| Error::config("cannot write predictions.json").because(e))?;
     std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
     Ok(rows)
 }
@@ -144,7 +147,8 @@ fn write_outputs(
             Output::Contours => {
                 let path = with_suffix(&stem, ".json");
                 let contours = outputs::contours(&prediction.labels, classes);
-                let json = serde_json::to_string(&contours).map_err(|e| Error::config("cannot write contours").because(e))?;
+                let json =
+                    serde_json::to_string(&contours).map_err(|e| Error::config("cannot write contours").because(e))?;
                 std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
                 files.push(path);
             }

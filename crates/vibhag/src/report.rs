@@ -10,7 +10,8 @@ use vibhag_data::fingerprint::Fingerprint;
 use vibhag_data::split::Split;
 use vibhag_metrics::Evaluation;
 use vibhag_report::data::{
-    ClassPixels, Command, DataSummary, Environment, FaultEntry, HistoryPoint, PlanEntry, ReportData, SizeCount, SplitCount,
+    ClassPixels, Command, DataSummary, Environment, FaultEntry, HistoryPoint, PlanEntry, ReportData, SizeCount,
+    SplitCount,
 };
 use vibhag_report::{Example, select_examples};
 use vibhag_train::{Plan, TrainOutcome, history};
@@ -47,7 +48,10 @@ pub struct RunReport<'a> {
 /// The images that the report shows, by name.
 pub fn shown(evaluation: &Evaluation) -> Vec<&str> {
     let (worst, median, best) = SHOWN;
-    select_examples(&evaluation.per_image, worst, median, best).into_iter().map(|(_, score)| score.image.as_str()).collect()
+    select_examples(&evaluation.per_image, worst, median, best)
+        .into_iter()
+        .map(|(_, score)| score.image.as_str())
+        .collect()
 }
 
 /// Writes the report of a run to `path`.

@@ -139,7 +139,11 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let splits = split::assign(
         &examined.dataset,
         &examined.fingerprint,
-        SplitOptions { seed: plan.seed, val_fraction: plan.split.val_fraction, test_fraction: plan.split.test_fraction },
+        SplitOptions {
+            seed: plan.seed,
+            val_fraction: plan.split.val_fraction,
+            test_fraction: plan.split.test_fraction,
+        },
     );
     write_splits(&request.run, &examined.dataset, &splits)?;
     let usable = examined.usable();
@@ -165,17 +169,20 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
         .map_err(|e| Error::new(ErrorKind::Io, "cannot write the evaluation").because(e))?;
     write(&request.run.join("evaluation.json"), &json)?;
     let report = request.run.join("report.html");
-    report::write_run_report(&report, &report::RunReport {
-        plan: &plan,
-        dataset: &dataset,
-        fingerprint: &examined.fingerprint,
-        splits: &splits,
-        faults: &examined.faults,
-        outcome: &outcome,
-        judged: &judged,
-        judged_on: held_out_name,
-        run: &request.run,
-    })?;
+    report::write_run_report(
+        &report,
+        &report::RunReport {
+            plan: &plan,
+            dataset: &dataset,
+            fingerprint: &examined.fingerprint,
+            splits: &splits,
+            faults: &examined.faults,
+            outcome: &outcome,
+            judged: &judged,
+            judged_on: held_out_name,
+            run: &request.run,
+        },
+    )?;
     Ok(TrainResult { outcome, evaluation: judged.evaluation, report, skipped: examined.faults })
 }
 
@@ -186,8 +193,11 @@ fn refuse_faults(faults: &[Fault], skip_bad: bool) -> Result<()> {
     let shown: Vec<String> = faults.iter().take(5).map(ToString::to_string).collect();
     let more = faults.len().saturating_sub(shown.len());
     let tail = if more > 0 { format!("\n  and {more} more (see `vibhag doctor`)") } else { String::new() };
-    Err(Error::new(ErrorKind::Decode, format!("{} faults in the data:\n  {}{tail}\n", faults.len(), shown.join("\n  ")))
-        .hint("mend them, or leave these samples out with --skip-bad"))
+    Err(Error::new(
+        ErrorKind::Decode,
+        format!("{} faults in the data:\n  {}{tail}\n", faults.len(), shown.join("\n  ")),
+    )
+    .hint("mend them, or leave these samples out with --skip-bad"))
 }
 
 fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
@@ -195,7 +205,10 @@ fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
     let licence = match (plan.pretrained.as_str(), encoder) {
         ("none", _) | (_, None) => "trained from random weights; yours, within the terms of your data".to_owned(),
         (_, Some(info)) => {
-            format!("fine-tuned from {} weights ({}, {}); yours, within these terms and those of your data", info.data, info.licence, info.source)
+            format!(
+                "fine-tuned from {} weights ({}, {}); yours, within these terms and those of your data",
+                info.data, info.licence, info.source
+            )
         }
     };
     Manifest {

@@ -47,7 +47,14 @@ fn squares(root: &Path) -> PathBuf {
 fn train(data: &Path, run: &Path, epochs: &str, more: &[&str]) -> Output {
     let (data, run) = (text(data), text(run));
     let mut args = vec!["train", &data, "-o", &run, "--arch", "unet-lite", "--epochs", epochs, "--quiet", "--json"];
-    args.extend(["--set", "network.widths=[4, 8]", "--set", "loop.validations=2", "--set", "optimizer.learning_rate=0.01"]);
+    args.extend([
+        "--set",
+        "network.widths=[4, 8]",
+        "--set",
+        "loop.validations=2",
+        "--set",
+        "optimizer.learning_rate=0.01",
+    ]);
     args.extend(more);
     vibhag(&args)
 }
@@ -78,26 +85,50 @@ fn the_whole_story_from_two_folders_to_masks_and_scores() {
     std::fs::write(data.join("images/broken.png"), b"not an image").unwrap();
     let out = dir.path().join("out");
     let images = text(&data.join("images"));
-    let predicted = vibhag(&["predict", &text(&run), &images, "-o", &text(&out), "--write", "masks,overlays,contours,probabilities", "--json"]);
+    let predicted = vibhag(&[
+        "predict",
+        &text(&run),
+        &images,
+        "-o",
+        &text(&out),
+        "--write",
+        "masks,overlays,contours,probabilities",
+        "--json",
+    ]);
     assert_eq!(predicted.status.code(), Some(1), "one bad image is a finding: {}", stderr(&predicted));
     let rows: serde_json::Value = serde_json::from_slice(&predicted.stdout).unwrap();
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), 13);
     assert_eq!(rows.iter().filter(|row| row["error"].is_string()).count(), 1);
-    for file in ["masks/s00.png", "overlays/s00.png", "contours/s00.json", "probabilities/s00_foreground.png", "predictions.json"] {
+    for file in [
+        "masks/s00.png",
+        "overlays/s00.png",
+        "contours/s00.json",
+        "probabilities/s00_foreground.png",
+        "predictions.json",
+    ] {
         assert!(out.join(file).exists(), "{file} is missing; files {rows:?}");
     }
     let mask = vibhag_data::decode::read_image(&out.join("masks/s00.png")).unwrap();
     assert_eq!((mask.width(), mask.height()), (48, 40));
 
-    let scored = vibhag(&["evaluate", "--truth", &text(&data.join("masks")), "--pred", &text(&out.join("masks")), "--json"]);
+    let scored =
+        vibhag(&["evaluate", "--truth", &text(&data.join("masks")), "--pred", &text(&out.join("masks")), "--json"]);
     assert!(scored.status.success(), "{}", stderr(&scored));
     let scores: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap();
     assert_eq!(scores["images"], 12);
     std::fs::remove_file(data.join("images/broken.png")).unwrap();
     let evaluated = vibhag(&["evaluate", &text(&run), &text(&data), "--json"]);
     let direct: serde_json::Value = serde_json::from_slice(&evaluated.stdout).unwrap();
-    for key in ["dice_per_image", "iou_per_image", "dice_pooled", "iou_pooled", "mean_iou", "threshold_jaccard", "pixel_accuracy"] {
+    for key in [
+        "dice_per_image",
+        "iou_per_image",
+        "dice_pooled",
+        "iou_pooled",
+        "mean_iou",
+        "threshold_jaccard",
+        "pixel_accuracy",
+    ] {
         let (a, b) = (direct[key].as_f64().unwrap(), scores[key].as_f64().unwrap());
         assert!((a - b).abs() < 1e-9, "{key}: {a} from the model, {b} from its masks");
     }
@@ -188,7 +219,9 @@ fn models_lists_every_registry_and_version_prints() {
     let models = vibhag(&["models", "--json"]);
     let rows: serde_json::Value = serde_json::from_slice(&models.stdout).unwrap();
     let names: Vec<&str> = rows.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
-    for name in ["segnet", "segnet-lite", "unet", "unet-lite", "efficientnet-lite0", "resnet18", "resnet34", "bce", "dice"] {
+    for name in
+        ["segnet", "segnet-lite", "unet", "unet-lite", "efficientnet-lite0", "resnet18", "resnet34", "bce", "dice"]
+    {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
     assert!(stdout(&vibhag(&["--version"])).starts_with("vibhag "));

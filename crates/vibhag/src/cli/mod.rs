@@ -117,8 +117,15 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                     };
                     let device: DeviceChoice = device.parse()?;
                     let quiet = common.quiet || common.json;
-                    let judged =
-                        evaluate::model(&model, &data, format.as_deref(), selection, device, fast.then_some(false), quiet)?;
+                    let judged = evaluate::model(
+                        &model,
+                        &data,
+                        format.as_deref(),
+                        selection,
+                        device,
+                        fast.then_some(false),
+                        quiet,
+                    )?;
                     (judged.evaluation, judged.failed)
                 }
                 _ => bail!("name a model and data, or --truth and --pred"),
@@ -146,8 +153,15 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                 "predict" => false,
                 other => bail!("unknown bench {other:?}; use train or predict"),
             };
-            let request =
-                bench::BenchRequest { train, architecture: arch, encoder, batch, size: parse_size(&size)?, steps, device: device.parse()? };
+            let request = bench::BenchRequest {
+                train,
+                architecture: arch,
+                encoder,
+                batch,
+                size: parse_size(&size)?,
+                steps,
+                device: device.parse()?,
+            };
             let result = bench::bench(&request)?;
             if common.json {
                 json(&result)?;
@@ -161,7 +175,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 /// Whether an error is a reader that went away (`vibhag ... | head`).
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
 }
 
 fn findings(any: bool) -> ExitCode {

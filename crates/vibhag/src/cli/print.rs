@@ -47,7 +47,10 @@ pub(crate) fn doctor(found: &Diagnosis) -> anyhow::Result<()> {
 }
 
 pub(crate) fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
-    let interval = found.dice_per_image_ci95.as_ref().map_or_else(String::new, |ci| format!(" (95% CI {:.4} to {:.4})", ci.low, ci.high));
+    let interval = found
+        .dice_per_image_ci95
+        .as_ref()
+        .map_or_else(String::new, |ci| format!(" (95% CI {:.4} to {:.4})", ci.low, ci.high));
     line(&format!("images {}", found.images))?;
     line(&format!("Dice per image  {:.4}{interval}", found.dice_per_image))?;
     line(&format!("IoU per image   {:.4}", found.iou_per_image))?;
@@ -58,10 +61,16 @@ pub(crate) fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
     line(&format!("pixel accuracy  {:.4}", found.pixel_accuracy))?;
     line(&format!("{:<20} {:>7} {:>7} {:>9} {:>7}", "class", "IoU", "Dice", "precision", "recall"))?;
     for class in &found.classes {
-        line(&format!("{:<20} {:>7.4} {:>7.4} {:>9.4} {:>7.4}", class.name, class.iou, class.dice, class.precision, class.recall))?;
+        line(&format!(
+            "{:<20} {:>7.4} {:>7.4} {:>9.4} {:>7.4}",
+            class.name, class.iou, class.dice, class.precision, class.recall
+        ))?;
     }
     for (diagnosis, group) in &found.by_diagnosis {
-        line(&format!("{diagnosis}: {} images, Dice {:.4}, IoU {:.4}", group.images, group.dice_per_image, group.iou_per_image))?;
+        line(&format!(
+            "{diagnosis}: {} images, Dice {:.4}, IoU {:.4}",
+            group.images, group.dice_per_image, group.iou_per_image
+        ))?;
     }
     for worst in found.per_image.iter().take(3) {
         line(&format!("worst: {} Dice {:.4}", worst.image, worst.dice))?;
@@ -113,9 +122,18 @@ pub(crate) fn predict(rows: &[Row], out: &Path) -> anyhow::Result<()> {
         match (&row.error, row.size) {
             (Some(error), _) => line(&format!("failed: {error}"))?,
             (None, Some([width, height])) => {
-                let shares: Vec<String> =
-                    row.classes.iter().skip(1).map(|class| format!("{} {:.1} %", class.name, 100.0 * class.share)).collect();
-                line(&format!("{}: {width}x{height}, {} ({:.2} s)", row.image.display(), shares.join(", "), row.seconds))?;
+                let shares: Vec<String> = row
+                    .classes
+                    .iter()
+                    .skip(1)
+                    .map(|class| format!("{} {:.1} %", class.name, 100.0 * class.share))
+                    .collect();
+                line(&format!(
+                    "{}: {width}x{height}, {} ({:.2} s)",
+                    row.image.display(),
+                    shares.join(", "),
+                    row.seconds
+                ))?;
             }
             (None, None) => {}
         }
@@ -128,7 +146,10 @@ pub(crate) fn models(rows: &[ModelRow]) -> anyhow::Result<()> {
     for row in rows {
         let parameters = row.parameters.map_or_else(String::new, |n| format!(", {:.1} M parameters", n as f64 / 1e6));
         let weights = row.weights.as_ref().map_or_else(String::new, |w| format!("\n{:13}weights: {w}", ""));
-        line(&format!("{:<12} {:<20} {}{parameters}\n{:13}{}{weights}", row.kind, row.name, row.summary, "", row.paper))?;
+        line(&format!(
+            "{:<12} {:<20} {}{parameters}\n{:13}{}{weights}",
+            row.kind, row.name, row.summary, "", row.paper
+        ))?;
     }
     Ok(())
 }
@@ -137,7 +158,15 @@ pub(crate) fn bench(result: &BenchResult) -> anyhow::Result<()> {
     let memory = result.peak_rss_mib.map_or_else(|| "unknown".to_owned(), |mib| format!("{mib} MiB"));
     line(&format!(
         "{} {} {}x{}x{}: median {:.4} s, min {:.4} s, peak RSS {memory}, {} threads, {}",
-        result.mode, result.network, result.batch, result.size[0], result.size[1], result.median_s, result.min_s, result.threads, result.device
+        result.mode,
+        result.network,
+        result.batch,
+        result.size[0],
+        result.size[1],
+        result.median_s,
+        result.min_s,
+        result.threads,
+        result.device
     ))
 }
 
