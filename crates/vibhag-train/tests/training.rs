@@ -1,6 +1,8 @@
 //! Training end to end on drawn discs: it learns, resumes exactly, does not depend on threads,
 //! and stops with names when the loss is not finite.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

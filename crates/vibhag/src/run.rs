@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vibhag_core::{Error, ErrorKind, Result};
-use vibhag_data::dataset::{Dataset, OpenOptions};
+use vibhag_data::dataset::{Dataset, OpenOptions, Sample};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::{self, Fingerprint, SampleRecord};
 use vibhag_data::loader::SampleSource;
@@ -233,11 +233,9 @@ fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
 }
 
 fn write_splits(run: &Path, dataset: &Dataset, splits: &[Split]) -> Result<()> {
-    let mut text = String::from("sample,split\n");
-    for (sample, split) in dataset.samples.iter().zip(splits) {
-        text.push_str(&format!("\"{}\",{split}\n", sample.id.replace('"', "\"\"")));
-    }
-    write(&run.join("splits.csv"), &text)
+    let row = |(sample, split): (&Sample, &Split)| format!("\"{}\",{split}\n", sample.id.replace('"', "\"\""));
+    let rows: Vec<String> = dataset.samples.iter().zip(splits).map(row).collect();
+    write(&run.join("splits.csv"), &format!("sample,split\n{}", rows.concat()))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

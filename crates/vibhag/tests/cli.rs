@@ -1,5 +1,7 @@
 //! The command line as users meet it: the whole story on a small sample, and bad input.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -58,8 +58,9 @@ fn color(pixels: &mut [f32], hue: f32, saturation: f32) {
     let (sin, cos) = hue.sin_cos();
     let (u, v) = (saturation * cos, saturation * sin);
     let luma = [0.299, 0.587, 0.114];
-    // The product YIQ^-1 * rotation * YIQ; its coefficients as in the SVG hueRotate filter.
-    let sine = [[0.168, 0.330, -0.497], [-0.328, 0.035, 0.292], [1.250, -1.050, -0.203]];
+    // The product YIQ^-1 * rotation * YIQ, as in the SVG hueRotate filter; each row is rounded to a
+    // sum of exactly zero, so that grey stays grey.
+    let sine = [[0.168, 0.330, -0.498], [-0.328, 0.035, 0.293], [1.250, -1.050, -0.200]];
     let mut matrix = [[0.0f32; 3]; 3];
     for (row, line) in matrix.iter_mut().enumerate() {
         for (column, entry) in line.iter_mut().enumerate() {

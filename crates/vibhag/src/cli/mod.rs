@@ -201,13 +201,11 @@ fn request(wishes: &Wishes) -> PlanRequest {
 }
 
 fn output_named(name: &str) -> anyhow::Result<Output> {
-    match OUTPUTS.iter().find(|(known, _)| *known == name) {
-        Some((_, output)) => Ok(*output),
-        None => {
-            let known: Vec<&str> = OUTPUTS.iter().map(|(name, _)| *name).collect();
-            bail!("unknown output {name:?}; use {}", known.join(", "))
-        }
+    if let Some((_, output)) = OUTPUTS.iter().find(|(known, _)| *known == name) {
+        return Ok(*output);
     }
+    let known: Vec<&str> = OUTPUTS.iter().map(|(name, _)| *name).collect();
+    bail!("unknown output {name:?}; use {}", known.join(", "))
 }
 
 fn parse_size(text: &str) -> anyhow::Result<(usize, usize)> {
