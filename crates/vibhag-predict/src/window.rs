@@ -114,19 +114,22 @@ impl Axis {
     }
 }
 
-/// Evenly spread starts whose step is at most `window * (1 - overlap)`; the first window begins
-/// at 0 and the last ends at `size`. The layout is its own mirror image as far as whole pixels
-/// allow, so that a flipped image is cut alike.
+/// Evenly spread starts whose distance is at most `step`; the first window begins at 0 and the
+/// last ends at `size`. The layout is its own mirror image as far as whole pixels allow, so that
+/// a flipped image is cut alike.
 fn starts(size: usize, window: usize, overlap: f32) -> Vec<usize> {
     let last = size.saturating_sub(window);
-    let step = ((window as f32 * (1.0 - overlap)) as usize).max(1);
-    let gaps = last.div_ceil(step);
+    let gaps = last.div_ceil(step(window, overlap));
+    // Rounding towards the middle keeps every distance, that across the middle too, within the step.
+    let rounded_up = |index: usize| (last * index).div_ceil(gaps.max(1));
     (0..=gaps)
-        .map(|index| {
-            let mirrored = gaps - index;
-            if index <= mirrored { last * index / gaps.max(1) } else { last - last * mirrored / gaps.max(1) }
-        })
+        .map(|index| if 2 * index <= gaps { rounded_up(index) } else { last - rounded_up(gaps - index) })
         .collect()
+}
+
+/// The longest distance between the starts of neighbours.
+fn step(window: usize, overlap: f32) -> usize {
+    ((window as f32 * (1.0 - overlap)) as usize).clamp(1, window)
 }
 
 fn gaussian(window: usize) -> Vec<f32> {

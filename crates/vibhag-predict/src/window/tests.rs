@@ -92,7 +92,7 @@ fn naive(image: &Image, (height, width): (usize, usize), overlap: f32, model: &T
 
 #[test]
 fn the_rolling_band_equals_full_accumulation() {
-    for (width, height) in [(37, 53), (16, 12), (5, 40), (40, 5), (1, 1), (17, 13), (100, 3)] {
+    for (width, height) in [(37, 53), (16, 12), (5, 40), (40, 5), (1, 1), (17, 13), (100, 3), (63, 47)] {
         for overlap in [0.0, 0.5, 0.75] {
             let (image, model) = (picture(width, height), Toy::new(3, false));
             let got = run(&image, (12, 16), Tiling { overlap, batch: 3 }, &model);
@@ -125,12 +125,14 @@ fn the_batch_size_does_not_change_the_result() {
 #[test]
 fn windows_cover_the_axis_evenly_and_alike_from_both_ends() {
     for size in 1..200 {
-        for (window, overlap) in [(16, 0.5), (16, 0.0), (7, 0.9), (1, 0.5), (33, 0.25)] {
+        for (window, overlap) in
+            [(16, 0.5), (16, 0.0), (7, 0.9), (1, 0.5), (33, 0.25), (16, 0.85), (20, 0.85), (2, 0.0)]
+        {
             let padded = size.max(window);
             let found = starts(padded, window, overlap);
             assert_eq!((found[0], found[found.len() - 1]), (0, padded - window));
             for pair in found.windows(2) {
-                assert!(pair[0] < pair[1] && pair[1] - pair[0] <= window, "{size} {window} {found:?}");
+                assert!(pair[0] < pair[1] && pair[1] - pair[0] <= step(window, overlap), "{size} {window} {found:?}");
             }
             let middle = found.len() / 2;
             for (index, start) in found.iter().enumerate().filter(|(index, _)| *index != middle) {
