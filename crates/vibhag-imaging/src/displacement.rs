@@ -31,10 +31,17 @@ impl Displacement {
         Self { columns, rows, spacing, control }
     }
 
+    /// What [`Self::row`] needs for rows of `width` pixels.
+    pub fn scratch(&self, width: usize) -> RowScratch {
+        let taps = (0..width).map(|column| spline(column as f32 / self.spacing, self.columns)).collect();
+        RowScratch { taps, line: vec![[0.0; 2]; self.columns] }
+    }
+
     /// Writes the displacements `[dx, dy]` of destination row `row` into `out`, one per column.
-    pub fn row(&self, row: usize, out: &mut [[f32; 2]]) {
+    pub fn row(&self, row: usize, scratch: &mut RowScratch, out: &mut [[f32; 2]]) {
         let (first, weights) = spline(row as f32 / self.spacing, self.rows);
-        let mut line = vec![[0.0f32; 2]; self.columns];
+        let RowScratch { taps, line } = scratch;
+        line.fill([0.0; 2]);
         for (offset, weight) in weights.into_iter().enumerate() {
             let source = &self.control[(first + offset) * self.columns..][..self.columns];
             for (sum, vector) in line.iter_mut().zip(source) {
@@ -42,15 +49,19 @@ impl Displacement {
                 sum[1] += weight * vector[1];
             }
         }
-        for (column, vector) in out.iter_mut().enumerate() {
-            let (first, weights) = spline(column as f32 / self.spacing, self.columns);
-            *vector = [0.0; 2];
-            for (weight, control) in weights.into_iter().zip(&line[first..]) {
-                vector[0] += weight * control[0];
-                vector[1] += weight * control[1];
-            }
+        for (vector, &(first, weights)) in out.iter_mut().zip(taps.iter()) {
+            let control = &line[first..first + 4];
+            let along = |axis: usize| (0..4).map(|tap| weights[tap] * control[tap][axis]).sum();
+            *vector = [along(0), along(1)];
         }
     }
+}
+
+/// Weights of the columns and one row of control vectors, reused between rows.
+#[derive(Debug, Clone)]
+pub struct RowScratch {
+    taps: Vec<(usize, [f32; 4])>,
+    line: Vec<[f32; 2]>,
 }
 
 /// First control point and the four weights at `position` (in grid steps).
@@ -73,9 +84,10 @@ mod tests {
         let mut rng = Rng::new(3, 0, 0, Purpose::Geometry);
         let field = Displacement::random(400, 300, 10.0, 2.0, || rng.normal());
         let mut row = vec![[0.0; 2]; 400];
+        let mut scratch = field.scratch(400);
         let (mut squares, mut jump) = (0.0f64, 0.0f32);
         for y in 0..300 {
-            field.row(y, &mut row);
+            field.row(y, &mut scratch, &mut row);
             squares += row.iter().map(|v| f64::from(v[0]).powi(2)).sum::<f64>();
             jump = row.windows(2).fold(jump, |most, pair| most.max((pair[1][0] - pair[0][0]).abs()));
         }

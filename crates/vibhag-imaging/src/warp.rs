@@ -2,7 +2,7 @@
 
 use vibhag_core::{Image, LabelMap, Samples};
 
-use crate::displacement::Displacement;
+use crate::displacement::{Displacement, RowScratch};
 
 /// A 2x3 affine map of the plane; used from destination to source.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,17 +79,20 @@ pub fn warp_labels(
     let (columns, rows) = (labels.width() as i32, labels.height() as i32);
     let source = labels.labels();
     let mut out = vec![0; width * height];
-    walk(map, displacement, (width, height), |index, x, y| {
-        let (mut column, mut row) = (floor(x), floor(y));
-        if column < 0 || row < 0 || column >= columns || row >= rows {
-            if let Some(label) = outside {
-                out[index] = label;
-                return;
+    let mut positions = Positions::new(map, displacement, width);
+    for (row, line) in out.chunks_exact_mut(width.max(1)).enumerate() {
+        for (label, &[x, y]) in line.iter_mut().zip(positions.row(row)) {
+            let (mut column, mut row) = (floor(x), floor(y));
+            if column < 0 || row < 0 || column >= columns || row >= rows {
+                if let Some(outside) = outside {
+                    *label = outside;
+                    continue;
+                }
+                (column, row) = (fold(column, columns), fold(row, rows));
             }
-            (column, row) = (fold(column, columns), fold(row, rows));
+            *label = source[row as usize * columns as usize + column as usize];
         }
-        out[index] = source[row as usize * columns as usize + column as usize];
-    });
+    }
     out
 }
 
@@ -99,80 +102,113 @@ fn bilinear<T: Copy + Into<f32>>(
     scale: f32,
     map: &Affine,
     displacement: Option<&Displacement>,
-    size: (usize, usize),
-) -> Vec<f32> {
-    let sides = (image.width() as i32, image.height() as i32);
-    // Literal channel counts let the compiler unroll the innermost loop.
-    match image.channels() {
-        1 => bilinear_channels(values, sides, 1, scale, map, displacement, size),
-        3 => bilinear_channels(values, sides, 3, scale, map, displacement, size),
-        channels => bilinear_channels(values, sides, channels, scale, map, displacement, size),
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "specialises the loop for its literal channel count")]
-fn bilinear_channels<T: Copy + Into<f32>>(
-    values: &[T],
-    (columns, rows): (i32, i32),
-    channels: usize,
-    scale: f32,
-    map: &Affine,
-    displacement: Option<&Displacement>,
     (width, height): (usize, usize),
 ) -> Vec<f32> {
-    let mut out = vec![0.0; width * height * channels];
-    let pixel = |column: i32, row: i32| {
-        let first = (row as usize * columns as usize + column as usize) * channels;
-        &values[first..first + channels]
-    };
-    walk(map, displacement, (width, height), |index, x, y| {
-        let (x, y) = (x - 0.5, y - 0.5);
-        let (left, top) = (floor(x), floor(y));
-        let (wx, wy) = (x - left as f32, y - top as f32);
-        let (mut x0, mut x1, mut y0, mut y1) = (left, left.saturating_add(1), top, top.saturating_add(1));
-        if x0 < 0 || y0 < 0 || x1 >= columns || y1 >= rows {
-            (x0, x1) = (fold(x0, columns), fold(x1, columns));
-            (y0, y1) = (fold(y0, rows), fold(y1, rows));
+    let sides = (image.width() as i32, image.height() as i32);
+    let channels = image.channels();
+    let stride = width * channels;
+    let mut out = vec![0.0; stride * height];
+    let mut positions = Positions::new(map, displacement, width);
+    for (row, line) in out.chunks_exact_mut(stride.max(1)).enumerate() {
+        let positions = positions.row(row);
+        // Literal channel counts let the compiler unroll the innermost loop.
+        match channels {
+            1 => bilinear_row::<T, 1>(values, sides, scale, positions, line),
+            3 => bilinear_row::<T, 3>(values, sides, scale, positions, line),
+            _ => bilinear_any_row(values, sides, channels, scale, positions, line),
         }
-        let corners = [pixel(x0, y0), pixel(x1, y0), pixel(x0, y1), pixel(x1, y1)];
-        let target = &mut out[index * channels..(index + 1) * channels];
-        for (channel, value) in target.iter_mut().enumerate() {
-            let [a, b, c, d] = corners.map(|corner| corner[channel].into());
-            let upper = a + wx * (b - a);
-            let lower = c + wx * (d - c);
-            *value = (upper + wy * (lower - upper)) * scale;
-        }
-    });
+    }
     out
 }
 
-/// Calls `visit(index, x, y)` with the source position of every destination pixel, row by row.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "one body per visitor, called for every pixel")]
-fn walk(
-    map: &Affine,
-    displacement: Option<&Displacement>,
-    (width, height): (usize, usize),
-    mut visit: impl FnMut(usize, f32, f32),
+fn bilinear_row<T: Copy + Into<f32>, const CHANNELS: usize>(
+    values: &[T],
+    sides: (i32, i32),
+    scale: f32,
+    positions: &[[f32; 2]],
+    line: &mut [f32],
 ) {
-    let [a, b, _, d, e, _] = map.matrix.map(|value| value as f32);
-    let mut offsets = vec![[0.0f32; 2]; if displacement.is_some() { width } else { 0 }];
-    for row in 0..height {
-        let (x, y) = map.apply(0.5, row as f64 + 0.5);
+    let (pixels, _) = values.as_chunks::<CHANNELS>();
+    let (line, _) = line.as_chunks_mut::<CHANNELS>();
+    for (out, &position) in line.iter_mut().zip(positions) {
+        let ([a, b, c, d], wx, wy) = corners(position, sides);
+        let (a, b, c, d) = (&pixels[a], &pixels[b], &pixels[c], &pixels[d]);
+        for channel in 0..CHANNELS {
+            let (a, b, c, d) = (a[channel].into(), b[channel].into(), c[channel].into(), d[channel].into());
+            out[channel] = scale * mix(mix(a, b, wx), mix(c, d, wx), wy);
+        }
+    }
+}
+
+fn bilinear_any_row<T: Copy + Into<f32>>(
+    values: &[T],
+    sides: (i32, i32),
+    channels: usize,
+    scale: f32,
+    positions: &[[f32; 2]],
+    line: &mut [f32],
+) {
+    for (out, &position) in line.chunks_exact_mut(channels).zip(positions) {
+        let (corners, wx, wy) = corners(position, sides);
+        let [a, b, c, d] = corners.map(|pixel| &values[pixel * channels..][..channels]);
+        for (channel, value) in out.iter_mut().enumerate() {
+            let (a, b, c, d) = (a[channel].into(), b[channel].into(), c[channel].into(), d[channel].into());
+            *value = scale * mix(mix(a, b, wx), mix(c, d, wx), wy);
+        }
+    }
+}
+
+#[inline]
+fn mix(a: f32, b: f32, weight: f32) -> f32 {
+    a + weight * (b - a)
+}
+
+/// The four pixels around a position (upper left, upper right, lower left, lower right) and the
+/// weights of right and lower.
+#[inline]
+fn corners([x, y]: [f32; 2], (columns, rows): (i32, i32)) -> ([usize; 4], f32, f32) {
+    let (x, y) = (x - 0.5, y - 0.5);
+    let (left, top) = (floor(x), floor(y));
+    let (wx, wy) = (x - left as f32, y - top as f32);
+    let (mut x0, mut x1, mut y0, mut y1) = (left, left.saturating_add(1), top, top.saturating_add(1));
+    if x0 < 0 || y0 < 0 || x1 >= columns || y1 >= rows {
+        (x0, x1) = (fold(x0, columns), fold(x1, columns));
+        (y0, y1) = (fold(y0, rows), fold(y1, rows));
+    }
+    let at = |x: i32, y: i32| y as usize * columns as usize + x as usize;
+    ([at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1)], wx, wy)
+}
+
+/// Source positions of destination pixels, a row at a time.
+struct Positions<'a> {
+    map: &'a Affine,
+    displacement: Option<(&'a Displacement, RowScratch)>,
+    row: Vec<[f32; 2]>,
+}
+
+impl<'a> Positions<'a> {
+    fn new(map: &'a Affine, displacement: Option<&'a Displacement>, width: usize) -> Self {
+        let displacement = displacement.map(|field| (field, field.scratch(width)));
+        Self { map, displacement, row: vec![[0.0; 2]; width] }
+    }
+
+    fn row(&mut self, row: usize) -> &[[f32; 2]] {
+        let [a, b, _, d, e, _] = self.map.matrix.map(|value| value as f32);
+        let (x, y) = self.map.apply(0.5, row as f64 + 0.5);
         let (x, y) = (x as f32, y as f32);
-        if let Some(displacement) = displacement {
-            displacement.row(row, &mut offsets);
-            for (column, [dx, dy]) in offsets.iter().enumerate() {
-                let u = column as f32 + dx;
-                visit(row * width + column, x + a * u + b * dy, y + d * u + e * dy);
+        if let Some((field, scratch)) = &mut self.displacement {
+            field.row(row, scratch, &mut self.row);
+            for (column, position) in self.row.iter_mut().enumerate() {
+                let (u, v) = (column as f32 + position[0], position[1]);
+                *position = [x + a * u + b * v, y + d * u + e * v];
             }
         } else {
-            for column in 0..width {
+            for (column, position) in self.row.iter_mut().enumerate() {
                 let u = column as f32;
-                visit(row * width + column, x + a * u, y + d * u);
+                *position = [x + a * u, y + d * u];
             }
         }
+        &self.row
     }
 }
 
@@ -186,7 +222,15 @@ fn floor(value: f32) -> i32 {
 /// Mirrors `index` into `0..length`, edge pixels repeated (`dcba|abcd|dcba`).
 #[inline]
 fn fold(index: i32, length: i32) -> i32 {
-    let position = i64::from(index).rem_euclid(2 * i64::from(length)) as i32;
+    if (0..length).contains(&index) {
+        return index;
+    }
+    // One reflection is the rule; the general case divides, which is slow.
+    let position = if (-length..0).contains(&index) {
+        -1 - index
+    } else {
+        i64::from(index).rem_euclid(2 * i64::from(length)) as i32
+    };
     if position < length { position } else { 2 * length - 1 - position }
 }
 

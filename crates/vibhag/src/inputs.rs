@@ -16,28 +16,27 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
     let mut found = BTreeSet::new();
     for input in inputs {
         let path = Path::new(input);
-        let before = found.len();
+        let mut matched: Vec<PathBuf> = Vec::new();
         if path.is_file() {
-            found.insert(path.to_owned());
-            continue;
-        }
-        if path.is_dir() {
+            matched.push(path.to_owned());
+        } else if path.is_dir() {
             for entry in std::fs::read_dir(path).map_err(|e| Error::io(path, e))? {
                 let file = entry.map_err(|e| Error::io(path, e))?.path();
                 if file.is_file() && is_image_path(&file) {
-                    found.insert(file);
+                    matched.push(file);
                 }
             }
         } else {
             let matches = glob::glob(input)
                 .map_err(|e| Error::config(format!("{input:?} is neither a file, a folder nor a pattern: {e}")))?;
-            found.extend(matches.filter_map(std::result::Result::ok).filter(|file| file.is_file()));
+            matched.extend(matches.filter_map(std::result::Result::ok).filter(|file| file.is_file()));
         }
-        if found.len() == before {
+        if matched.is_empty() {
             return Err(Error::new(ErrorKind::Io, "no image found")
                 .at_path(path)
                 .hint("name image files, a folder of images, or a pattern in quotes"));
         }
+        found.extend(matched);
     }
     Ok(found.into_iter().collect())
 }

@@ -53,7 +53,8 @@ fn tone(pixels: &mut [f32], brightness: f32, contrast: f32, gamma: f32) {
     }
 }
 
-/// Rotates the hue and scales the saturation about the grey axis in YIQ.
+/// Rotates the hue and scales the saturation about the grey axis, as the SVG filters `hueRotate`
+/// and `saturate` (Filter Effects Module Level 1, section 9.6).
 fn color(pixels: &mut [f32], hue: f32, saturation: f32) {
     let (sin, cos) = hue.sin_cos();
     let (u, v) = (saturation * cos, saturation * sin);
@@ -134,7 +135,7 @@ mod tests {
     fn hue_and_saturation_keep_grey_and_luma() {
         let mut grey = vec![80.0; 3];
         color(&mut grey, 1.0, 1.7);
-        assert!(grey.iter().all(|v| (v - 80.0).abs() < 0.2), "{grey:?}");
+        assert!(grey.iter().all(|v| (v - 80.0).abs() < 1e-3), "{grey:?}");
         let mut red = vec![180.0, 100.0, 90.0];
         color(&mut red, 0.0, 0.0);
         assert!(red.iter().all(|v| (v - red[0]).abs() < 1e-3), "no saturation is grey: {red:?}");

@@ -163,3 +163,30 @@ fn impossible_preprocessing_is_refused() {
     shape.std.pop();
     assert!(Augmenter::new(shape, AugmentConfig::none(), None).is_err());
 }
+
+/// Prints what a sample costs: `cargo test --release -p vibhag-data -- --ignored --nocapture cost`.
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_sample() {
+    let geometry = Geometry::Resize { height: 256, width: 256 };
+    let elastic = AugmentConfig { elastic_probability: 1.0, ..AugmentConfig::medical() };
+    for (name, config) in [("none", AugmentConfig::none()), ("medical", AugmentConfig::medical()), ("elastic", elastic)]
+    {
+        let augmenter = Augmenter::new(preprocessing(3, geometry), config, None).unwrap();
+        let (image, labels) = painted(767, 576, 3);
+        let start = std::time::Instant::now();
+        let sample = augmenter.prepare(image, labels).unwrap();
+        let prepare = start.elapsed();
+        // The best of some tries each: other programs run on this machine, too.
+        let cost = |epoch: u64| {
+            let once = |_| {
+                let start = std::time::Instant::now();
+                render(&augmenter, &sample, key(epoch, 0));
+                start.elapsed().as_secs_f64()
+            };
+            (0..10).map(once).fold(f64::INFINITY, f64::min)
+        };
+        let mean = (0..100).map(cost).sum::<f64>() / 100.0;
+        println!("{name}: prepare {prepare:?} once, render {:.2} ms a sample", 1e3 * mean);
+    }
+}
