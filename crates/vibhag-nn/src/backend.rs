@@ -49,7 +49,7 @@ fn kernel_activation(activation: Activation) -> Act {
 /// 2-D convolution.
 ///
 /// # Shapes
-/// `x` [N, C, H, W], `weight` [O, C / groups, Kh, Kw], `bias` [O] -> [N, O, H', W'].
+/// `x` [N, C, H, W], `weight` [O, C / groups, Kh, Kw], `bias` \[O\] -> [N, O, H', W'].
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions<2>) -> Tensor<4> {
     let [n, cin, h, w] = x.dims();
     let [cout, per_group, kh, kw] = weight.dims();
@@ -83,7 +83,7 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options:
 
 /// Batch normalisation with the statistics of the batch, then the activation, in one pass over the memory.
 ///
-/// Returns the output [N, C, H, W], the batch mean [C] and the biased batch variance [C]; the statistics carry no
+/// Returns the output [N, C, H, W], the batch mean \[C\] and the biased batch variance \[C\]; the statistics carry no
 /// gradient.
 pub fn batch_norm_act(
     x: Tensor<4>,
@@ -114,7 +114,7 @@ pub fn batch_norm_act(
 /// `activation(scale * x + shift)` per channel.
 ///
 /// # Shapes
-/// `x` [N, C, H, W], `scale` and `shift` [C] -> [N, C, H, W].
+/// `x` [N, C, H, W], `scale` and `shift` \[C\] -> [N, C, H, W].
 pub fn affine_act(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, activation: Activation) -> Tensor<4> {
     let channels = x.dims()[1];
     let (x, ours) = on_cpu(x);

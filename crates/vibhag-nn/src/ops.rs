@@ -31,7 +31,7 @@ pub fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
 /// 2-D convolution.
 ///
 /// # Shapes
-/// `x` [N, C, H, W], `weight` [O, C / groups, Kh, Kw], `bias` [O] -> [N, O, H', W'].
+/// `x` [N, C, H, W], `weight` [O, C / groups, Kh, Kw], `bias` \[O\] -> [N, O, H', W'].
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options: ConvOptions<2>) -> Tensor<4> {
     backend::conv2d(x, weight, bias, options)
 }
@@ -39,7 +39,7 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options:
 /// Transposed 2-D convolution without padding.
 ///
 /// # Shapes
-/// `x` [N, C, H, W], `weight` [C, O, K, K], `bias` [O] -> [N, O, (H - 1) * stride + K, ..].
+/// `x` [N, C, H, W], `weight` [C, O, K, K], `bias` \[O\] -> [N, O, (H - 1) * stride + K, ..].
 pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<4> {
     let options = ConvTransposeOptions::new([stride; 2], [0; 2], [0; 2], [1; 2], 1);
     generic::conv_transpose2d(x, weight, bias, options)
@@ -47,7 +47,7 @@ pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>
 
 /// Normalises with the statistics of the batch, then applies the activation.
 ///
-/// Returns the output [N, C, H, W], the batch mean [C] and the biased batch variance [C]; the
+/// Returns the output [N, C, H, W], the batch mean \[C\] and the biased batch variance \[C\]; the
 /// statistics carry no gradient.
 pub fn batch_norm_act(
     x: Tensor<4>,
@@ -59,7 +59,7 @@ pub fn batch_norm_act(
     backend::batch_norm_act(x, gamma, beta, epsilon, activation)
 }
 
-/// Multiplies each channel by `scale` [C], adds `shift` [C] and applies the activation.
+/// Multiplies each channel by `scale` \[C\], adds `shift` \[C\] and applies the activation.
 pub fn affine_act(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, activation: Activation) -> Tensor<4> {
     backend::affine_act(x, scale, shift, activation)
 }

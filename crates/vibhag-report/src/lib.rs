@@ -1,6 +1,6 @@
 //! Curves, overlays, tables and the self-contained HTML report.
 //!
-//! Fill a [`ReportData`], then [`render`] it or [`write`] it. Overlays are also of use on their
+//! Fill a [`ReportData`], then [`render`] it or [`write`](fn@write) it. Overlays are also of use on their
 //! own: see [`overlay`](fn@overlay), [`comparison`] and [`picture_grid`].
 
 pub mod curves;

@@ -83,7 +83,7 @@ impl ConvSpec {
 pub struct Conv2d {
     /// Kernels [O, C / groups, K, K].
     pub weight: Param<Tensor<4>>,
-    /// Bias [O].
+    /// Bias \[O\].
     pub bias: Option<Param<Tensor<1>>>,
     stride: usize,
     #[module(skip)]
@@ -121,7 +121,7 @@ fn same_padding(side: usize, kernel: usize, stride: usize) -> (usize, usize) {
 pub struct ConvTranspose2d {
     /// Kernels [C, O, K, K].
     pub weight: Param<Tensor<4>>,
-    /// Bias [O].
+    /// Bias \[O\].
     pub bias: Param<Tensor<1>>,
     stride: usize,
 }

@@ -14,13 +14,13 @@ use crate::ops::{self, Activation};
 /// off, so that a frozen encoder keeps its statistics.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
-    /// Scale [C].
+    /// Scale \[C\].
     pub weight: Param<Tensor<1>>,
-    /// Shift [C].
+    /// Shift \[C\].
     pub bias: Param<Tensor<1>>,
-    /// Running mean [C].
+    /// Running mean \[C\].
     pub running_mean: Buffer,
-    /// Running variance [C].
+    /// Running variance \[C\].
     pub running_var: Buffer,
     training: Param<Flag>,
     momentum: f64,
