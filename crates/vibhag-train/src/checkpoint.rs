@@ -88,7 +88,13 @@ pub fn load(run: &Path) -> Result<Option<Checkpoint>> {
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let position =
         toml::from_str(&text).map_err(|e| Error::new(ErrorKind::Model, e.message().to_owned()).at_path(&path))?;
-    let [weights, average, optimizer] = FILES.map(|name| read_tensors(&folder.join(name)));
+    let read = |name: &str| {
+        read_tensors(&folder.join(name)).map(|mut tensors| {
+            tensors.sort_by(|a, b| a.name.cmp(&b.name));
+            tensors
+        })
+    };
+    let [weights, average, optimizer] = FILES.map(read);
     Ok(Some(Checkpoint { position, weights: weights?, average: average?, optimizer: optimizer? }))
 }
 

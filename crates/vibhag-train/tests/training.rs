@@ -121,13 +121,13 @@ fn run(plan: &Plan, options: &TrainOptions) -> Result<TrainOutcome> {
 #[test]
 fn learns_the_discs_and_writes_a_bundle_and_history() {
     let dir = tempfile::tempdir().unwrap();
-    let plan = plan(12);
+    let plan = plan(24);
     let outcome = run(&plan, &options(dir.path(), &plan)).unwrap();
-    assert_eq!(outcome.steps, 48);
+    assert_eq!(outcome.steps, 96);
     assert!(outcome.best > 0.8, "validation IoU {}", outcome.best);
     let records = history::read(dir.path()).unwrap();
-    assert_eq!(records.len(), 12);
-    assert!(records[11].train_loss < 0.6 * records[0].train_loss);
+    assert_eq!(records.len(), 24);
+    assert!(records[23].train_loss < 0.6 * records[0].train_loss);
     let device = DeviceChoice::Cpu.open().unwrap();
     let (manifest, _) = vibhag_nn::bundle::load(dir.path(), &device).unwrap();
     assert!((manifest.metrics["val_iou"] - outcome.best).abs() < 1e-12);
@@ -147,9 +147,9 @@ fn a_killed_run_resumes_to_the_same_bits() {
     let resume = TrainOptions { resume: true, ..options(&killed, &plan) };
     assert_eq!(run(&plan, &resume).unwrap().steps, 12);
     let (a, b) = (checkpoint::load(&straight).unwrap().unwrap(), checkpoint::load(&killed).unwrap().unwrap());
-    assert_eq!(a.weights, b.weights);
-    assert_eq!(a.average, b.average);
-    assert_eq!(a.optimizer, b.optimizer);
+    assert!(a.weights == b.weights, "weights differ");
+    assert!(a.average == b.average, "average differ");
+    assert!(a.optimizer == b.optimizer, "optimizer differ");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn loader_threads_do_not_change_the_result() {
         run(&plan, &options(&run_folder, &plan)).unwrap();
         checkpoint::load(&run_folder).unwrap().unwrap().weights
     };
-    assert_eq!(weights(1), weights(3));
+    assert!(weights(1) == weights(3), "the weights depend on the number of threads");
 }
 
 #[test]
