@@ -64,7 +64,7 @@ pub fn demo(folder: &Path, minutes: f64, device: DeviceChoice, quiet: bool, say:
         out: folder.join("predictions"),
         outputs: [Output::Masks, Output::Overlays].into(),
         indices: false,
-        options: vibhag_predict::PredictOptions::default(),
+        options: vibhag_predict::PredictOptions { tta: Some(false), ..vibhag_predict::PredictOptions::default() },
         device,
         quiet,
     })?;

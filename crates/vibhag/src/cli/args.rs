@@ -33,7 +33,7 @@ pub(crate) enum Command {
         #[arg(short, long, default_value = "demo")]
         output: PathBuf,
         /// Minutes of training
-        #[arg(long, default_value_t = 2.0)]
+        #[arg(long, default_value_t = 1.5)]
         minutes: f64,
         /// cpu, gpu, cuda or wgpu
         #[arg(long, default_value = "cpu")]
