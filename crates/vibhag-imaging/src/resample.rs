@@ -77,13 +77,19 @@ pub fn resize_plane_bilinear(src: &[f32], from: (usize, usize), to: (usize, usiz
 }
 
 /// The two source indices that an output index mixes, and the weight of the second.
-struct Tap {
-    low: usize,
-    high: usize,
-    weight: f32,
+#[derive(Debug, Clone, Copy)]
+pub struct Tap {
+    /// The lower source index.
+    pub low: usize,
+    /// The upper source index.
+    pub high: usize,
+    /// Weight of the upper one, 0..=1.
+    pub weight: f32,
 }
 
-fn bilinear_taps(from: usize, to: usize) -> Vec<Tap> {
+/// The taps that resize `from` (at least one) values to `to` as [`resize_plane_bilinear`] does,
+/// for callers that resize row by row.
+pub fn bilinear_taps(from: usize, to: usize) -> Vec<Tap> {
     // In f32, as torch computes it: the weights then agree to the last bit.
     let scale = from as f32 / to as f32;
     (0..to)

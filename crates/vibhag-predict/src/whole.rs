@@ -1,7 +1,7 @@
 //! Prediction of the whole image at the network's size.
 
 use vibhag_core::{Image, Preprocessing, Result};
-use vibhag_imaging::resample::resize_image;
+use vibhag_imaging::resample::{bilinear_taps, resize_image};
 
 use crate::input::{append_region, with_channels};
 use crate::runner::Probabilities;
@@ -20,8 +20,8 @@ pub(crate) fn predict(
     let mut input = Vec::with_capacity(height * width * preprocessing.channels);
     append_region(&small, preprocessing, (0, 0), (height, width), &mut input);
     let probabilities = model.run(input, [1, preprocessing.channels, height, width])?;
-    let rows = taps(height, image.height());
-    let columns = taps(width, image.width());
+    let rows = bilinear_taps(height, image.height());
+    let columns = bilinear_taps(width, image.width());
     sink.push(image.height(), |y, values| {
         let row = &rows[y];
         for (plane, out) in probabilities.chunks_exact(height * width).zip(values.chunks_exact_mut(image.width())) {
@@ -36,25 +36,6 @@ pub(crate) fn predict(
         }
     });
     Ok(())
-}
-
-/// The two source indices that an output index mixes, and the weight of the second.
-struct Tap {
-    low: usize,
-    high: usize,
-    weight: f32,
-}
-
-fn taps(from: usize, to: usize) -> Vec<Tap> {
-    // In f32, as torch computes it.
-    let scale = from as f32 / to as f32;
-    (0..to)
-        .map(|index| {
-            let position = (scale * (index as f32 + 0.5) - 0.5).max(0.0);
-            let low = (position as usize).min(from - 1);
-            Tap { low, high: (low + 1).min(from - 1), weight: (position - low as f32).clamp(0.0, 1.0) }
-        })
-        .collect()
 }
 
 #[cfg(test)]
