@@ -6,6 +6,7 @@ Weights and inputs come from an integer hash of the tensor's name and the value'
 test computes too, so that only outputs are stored.
 """
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 import torchvision
 from safetensors.torch import load_file, save_file
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from torch_networks import Lite0, Lite0UNet, UNet
 
 CRATE = Path(__file__).resolve().parents[2] / "crates/vibhag-nn"
 torch.set_num_threads(1)
@@ -46,38 +50,6 @@ def fill(net, rename=lambda name: name):
     return net.eval()
 
 
-def double(cin, cout, order):
-    layers = []
-    for a in (cin, cout):
-        conv, norm = nn.Conv2d(a, cout, 3, padding=1, bias=False), nn.BatchNorm2d(cout)
-        layers += [conv, norm, nn.ReLU()] if order == "bn-relu" else [conv, nn.ReLU(), norm]
-    return nn.Sequential(*layers)
-
-
-class UNet(nn.Module):
-    """The classical U-Net; without skips and with conv-ReLU-BN it is segnet-lite."""
-    def __init__(self, cin, classes, w, order="bn-relu", bilinear=False, skips=True):
-        super().__init__()
-        self.bilinear, self.skips = bilinear, skips
-        self.down = nn.ModuleList(double(a, b, order) for a, b in zip([cin] + w[:-1], w))
-        pairs = list(zip(w[-2::-1], w[:0:-1]))
-        self.up = nn.ModuleList() if bilinear else nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairs)
-        self.dec = nn.ModuleList(double((b if bilinear else a) + (a if skips else 0), a, order) for a, b in pairs)
-        self.head = nn.Conv2d(w[0], classes, 1)
-
-    def forward(self, x):
-        maps = []
-        for i, block in enumerate(self.down):
-            x = block(F.max_pool2d(x, 2) if i else x)
-            maps.append(x)
-        maps.pop()
-        for i, dec in enumerate(self.dec):
-            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False) if self.bilinear else self.up[i](x)
-            skip = maps.pop()
-            x = dec(torch.cat([x, skip], 1) if self.skips else x)
-        return self.head(x)
-
-
 class SegNet(nn.Module):
     """Badrinarayanan et al. 2017; torchvision's VGG-16-BN layers, narrowed by `divisor`."""
     def __init__(self, cin, classes, divisor):
@@ -106,77 +78,6 @@ class SegNet(nn.Module):
         for block in self.decoder.blocks:
             x = block(F.max_unpool2d(x, indices.pop(), 2))
         return self.head(x)
-
-
-def same_pad(x, k, s):
-    h, w = x.shape[-2:]
-    ph, pw = max((-(-h // s) - 1) * s + k - h, 0), max((-(-w // s) - 1) * s + k - w, 0)
-    return F.pad(x, [pw // 2, pw - pw // 2, ph // 2, ph - ph // 2])
-
-
-class MBConv(nn.Module):
-    def __init__(self, cin, cout, k, stride, expand):
-        super().__init__()
-        mid = cin * expand
-        if expand != 1:
-            self._expand_conv, self._bn0 = nn.Conv2d(cin, mid, 1, bias=False), nn.BatchNorm2d(mid, eps=1e-3)
-        self._depthwise_conv, self._bn1 = nn.Conv2d(mid, mid, k, stride, groups=mid, bias=False), nn.BatchNorm2d(mid, eps=1e-3)
-        self._project_conv, self._bn2 = nn.Conv2d(mid, cout, 1, bias=False), nn.BatchNorm2d(cout, eps=1e-3)
-        self.expand, self.residual, self.k, self.stride = expand, stride == 1 and cin == cout, k, stride
-
-    def forward(self, x):
-        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expand != 1 else x
-        y = F.relu6(self._bn1(self._depthwise_conv(same_pad(y, self.k, self.stride))))
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.residual else y
-
-
-class Lite0(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self._conv_stem, self._bn0 = nn.Conv2d(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32, eps=1e-3)
-        stages = [(1, 16, 3, 1, 1), (6, 24, 3, 2, 2), (6, 40, 5, 2, 2), (6, 80, 3, 2, 3), (6, 112, 5, 1, 3), (6, 192, 5, 2, 4), (6, 320, 3, 1, 1)]
-        self._blocks, ends, cin = nn.ModuleList(), [], 32
-        for expand, cout, k, stride, n in stages:
-            for i in range(n):
-                self._blocks.append(MBConv(cin, cout, k, stride if i == 0 else 1, expand))
-                cin = cout
-            ends.append(len(self._blocks) - 1)
-        self.taps = [ends[i] for i in (0, 1, 2, 4, 6)]
-
-    def forward(self, x):
-        x, out = F.relu6(self._bn0(self._conv_stem(same_pad(x, 3, 2)))), []
-        for i, block in enumerate(self._blocks):
-            x = block(x)
-            if i in self.taps:
-                out.append(x)
-        return out
-
-
-class Up(nn.Module):
-    def __init__(self, cin, cout):
-        super().__init__()
-        self.conv = double(cin, cout, "bn-relu")
-
-    def forward(self, x, skip):
-        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        return self.conv(x if skip is None else torch.cat([x, skip], 1))
-
-
-class Lite0UNet(nn.Module):
-    def __init__(self, classes):
-        super().__init__()
-        self.encoder = Lite0()
-        c, d = [16, 24, 40, 112, 320], [256, 128, 64, 32, 16]
-        self.dec = nn.ModuleList([Up(c[4] + c[3], d[0]), Up(d[0] + c[2], d[1]), Up(d[1] + c[1], d[2]), Up(d[2] + c[0], d[3]), Up(d[3], d[4])])
-        self.head = nn.Conv2d(d[4], classes, 3, padding=1)
-
-    def forward(self, x):
-        f = self.encoder(x)
-        y = f[4]
-        for up, skip in zip(self.dec, [f[3], f[2], f[1], f[0], None]):
-            y = up(y, skip)
-        return self.head(y)
 
 
 def smp_names(name):

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::epilogue::Epilogue;
+use crate::norm::Activation;
 use crate::shape::ConvShape;
 use crate::{depthwise, general, pointwise, winograd};
 
@@ -45,21 +47,13 @@ fn check(s: &ConvShape, lengths: [(usize, usize); 3]) -> Algorithm {
 /// When a slice has another length than the shape says, or [`algorithm`] is `None`.
 pub fn forward(s: &ConvShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
     let lengths = [(x.len(), s.input_len()), (weight.len(), s.weight_len()), (y.len(), s.output_len())];
+    assert!(bias.is_none_or(|bias| bias.len() == s.cout), "bias needs one value per output channel");
+    let epilogue = Epilogue::new(bias, None, Activation::None);
     match check(s, lengths) {
-        Algorithm::Pointwise => pointwise::forward(s, x, weight, y),
-        Algorithm::Depthwise => depthwise::forward(s, x, weight, y),
-        Algorithm::Winograd => winograd::forward(s, x, weight, y),
-        Algorithm::General => general::forward(s, x, weight, y),
-    }
-    if let Some(bias) = bias {
-        assert!(bias.len() == s.cout, "bias needs one value per output channel");
-        let (ho, wo) = s.out();
-        y.par_chunks_mut(ho * wo).enumerate().for_each(|(i, plane)| {
-            let b = bias[i % s.cout];
-            for v in plane {
-                *v += b;
-            }
-        });
+        Algorithm::Pointwise => pointwise::forward(s, x, weight, &epilogue, y),
+        Algorithm::Depthwise => depthwise::forward(s, x, weight, &epilogue, y),
+        Algorithm::Winograd => winograd::forward(s, x, weight, &epilogue, y),
+        Algorithm::General => general::forward(s, x, weight, &epilogue, y),
     }
 }
 

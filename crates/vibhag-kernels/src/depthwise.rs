@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use crate::epilogue::Epilogue;
 use crate::shape::ConvShape;
 use crate::simd::{fma, multiversion, with_scratch};
 
@@ -207,7 +208,7 @@ multiversion! {
     (p: Padded, padded: &[f32], dy: &[f32], wo: usize, line: &mut [f32], dw: &mut [f32]) = weights_body
 }
 
-pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
     let (ho, wo) = s.out();
     let k = s.kernel[0];
     let p = Padded::new(s.padding[0], s.padding[1], [s.h, s.w], [ho, wo], k, s.stride[0]);
@@ -221,6 +222,7 @@ pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
                 correlate::<5>(p, padded, kernel, wo, out);
             }
         });
+        epilogue.finish_line(i % s.cin, i * ho * wo, out);
     });
 }
 

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::epilogue::{Epilogue, finish};
 use crate::matmul::{Dest, Mat, matmul, sum_parts};
 use crate::shape::ConvShape;
 use crate::simd::{Shared, with_scratch};
@@ -92,7 +93,7 @@ fn col2im(s: &ConvShape, panel: &[f32], count: usize, [y0, rows]: [usize; 2], pl
 }
 
 #[allow(unsafe_code)]
-pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
     let (ho, wo) = s.out();
     let inner = s.cin * s.kernel[0] * s.kernel[1];
     let rows = rows_of(s, s.cin);
@@ -108,6 +109,8 @@ pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
             let (kernel, panel) = (Mat::new(weight, 0, inner), Mat::new(panel, 0, count * wo));
             // SAFETY: every task writes its own rows of its own image.
             unsafe { matmul([s.cout, count * wo, inner], out, kernel, panel, false) };
+            // SAFETY: as above, and the product is done.
+            unsafe { finish(epilogue, y, [n, s.cout], ho * wo, [y0 * wo, count * wo]) };
         });
     });
 }

@@ -21,7 +21,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    fn bounds(self) -> (f32, f32) {
+    pub(crate) fn bounds(self) -> (f32, f32) {
         match self {
             Self::None => (f32::NEG_INFINITY, f32::INFINITY),
             Self::Relu => (0.0, f32::INFINITY),

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::epilogue::{Epilogue, finish};
 use crate::matmul::{Dest, Mat, matmul, sum_parts};
 use crate::shape::ConvShape;
 use crate::simd::Shared;
@@ -21,7 +22,7 @@ fn tiles(s: &ConvShape) -> impl IndexedParallelIterator<Item = (usize, usize, us
 }
 
 #[allow(unsafe_code)]
-pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
     let pixels = s.h * s.w;
     let y = Shared::new(y);
     tiles(s).for_each(|(n, start, len)| {
@@ -29,6 +30,8 @@ pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
         let input = Mat::new(x, n * s.cin * pixels + start, pixels);
         // SAFETY: every task writes its own columns `start..start + len` of its own image.
         unsafe { matmul([s.cout, len, s.cin], out, Mat::new(weight, 0, s.cin), input, false) };
+        // SAFETY: as above, and the product is done.
+        unsafe { finish(epilogue, y, [n, s.cout], pixels, [start, len]) };
     });
 }
 

@@ -30,6 +30,14 @@ pub fn upsample2x_concat([n, c, h, w]: [usize; 4], skip_c: usize, x: &[f32], ski
     });
 }
 
+/// Doubles height and width by repetition: `x` [c, h, w] into `y` [c, 2h, 2w].
+///
+/// # Panics
+/// When a slice does not have the length that the sizes say.
+pub fn upsample_nearest2x([c, h, w]: [usize; 3], x: &[f32], y: &mut [f32]) {
+    upsample2x_concat([1, c, h, w], 0, x, &[], y);
+}
+
 /// Gradients of [`upsample2x_concat`] for `x` and for the skip connection.
 ///
 /// # Panics

@@ -2,17 +2,20 @@
 //! 144. Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks".
 //!
 //! The transforms run on eight neighbouring tiles of one plane at a time, so NCHW needs no conversion. The transformed
-//! tiles lie as `[36][channels][tiles]`, and the convolution becomes 36 matrix products.
+//! tiles lie in panels of 16 tiles, exactly as the 36 matrix products read them, so that nothing is packed twice.
 
 mod lane;
+mod product;
 mod tiles;
 
 use rayon::prelude::*;
 
+use crate::epilogue::Epilogue;
 use crate::matmul::{Dest, Mat, matmul};
 use crate::shape::ConvShape;
 use crate::simd::{Shared, with_scratch};
-use tiles::{Grid, gradient_tiles, input_tiles, output_tiles};
+use product::{ROWS, packed_len, product};
+use tiles::{Grid, Layout, PANEL, gradient_tiles, input_tiles, output_tiles};
 
 /// Transformed values per tile.
 const POINTS: usize = 36;
@@ -54,66 +57,84 @@ fn transform_kernel_adjoint(u: &[f32; POINTS]) -> [f32; 9] {
     std::array::from_fn(|p| (0..6).map(|j| half[p / 3][j] * G[j][p % 3]).sum())
 }
 
-/// Kernels `[cout, cin, 3, 3]` to `[36][rows][columns]`: rows are output channels, or input channels and the kernel
-/// turned by 180 degrees when `flip`.
-#[allow(unsafe_code)]
-fn transform_kernels(weight: &[f32], [cout, cin]: [usize; 2], flip: bool) -> Vec<f32> {
-    let (rows, columns) = if flip { (cin, cout) } else { (cout, cin) };
-    let size = rows * columns;
-    let mut u = vec![0.0; POINTS * size];
-    let shared = Shared::new(&mut u);
-    (0..rows).into_par_iter().for_each(|r| {
-        // SAFETY: every task writes its own row of each of the 36 matrices.
-        let mut lines: [&mut [f32]; POINTS] =
-            std::array::from_fn(|p| unsafe { shared.part(p * size + r * columns, columns) });
-        for c in 0..columns {
-            let at = if flip { c * cin + r } else { r * cin + c } * 9;
-            let mut g: [f32; 9] = std::array::from_fn(|i| weight[at + i]);
-            if flip {
-                g.reverse();
+/// Transformed kernels, packed for [`product`]: `[36][rows / 6][columns][6]`, with rows of zeros at the end.
+pub(crate) struct Kernels {
+    values: Vec<f32>,
+    rows: usize,
+    columns: usize,
+}
+
+impl Kernels {
+    /// From kernels `[cout, cin, 3, 3]`: rows are output channels and columns input channels, or, for the transposed
+    /// convolution, the other way round with every kernel turned by 180 degrees.
+    #[allow(unsafe_code)]
+    pub(crate) fn new(weight: &[f32], [cout, cin]: [usize; 2], transposed: bool) -> Self {
+        let (rows, columns) = if transposed { (cin, cout) } else { (cout, cin) };
+        let size = packed_len(rows, columns);
+        let mut values = vec![0.0; POINTS * size];
+        let shared = Shared::new(&mut values);
+        let block = ROWS * columns;
+        (0..rows.div_ceil(ROWS)).into_par_iter().for_each(|b| {
+            // SAFETY: every task writes its own block of rows of each of the 36 matrices.
+            let mut blocks: [&mut [f32]; POINTS] =
+                std::array::from_fn(|p| unsafe { shared.part(p * size + b * block, block) });
+            for r in 0..ROWS.min(rows - b * ROWS) {
+                for c in 0..columns {
+                    let row = b * ROWS + r;
+                    let at = if transposed { c * cin + row } else { row * cin + c } * 9;
+                    let mut g: [f32; 9] = std::array::from_fn(|i| weight[at + i]);
+                    if transposed {
+                        g.reverse();
+                    }
+                    for (block, v) in blocks.iter_mut().zip(transform_kernel(&g)) {
+                        block[c * ROWS + r] = v;
+                    }
+                }
             }
-            for (line, v) in lines.iter_mut().zip(transform_kernel(&g)) {
-                line[c] = v;
-            }
-        }
-    });
-    u
+        });
+        Self { values, rows, columns }
+    }
+
+    fn point(&self, p: usize) -> &[f32] {
+        let size = packed_len(self.rows, self.columns);
+        &self.values[p * size..(p + 1) * size]
+    }
 }
 
 /// Tiles of one block: `floats` bounds the transformed input and output together.
 fn block_tiles(channels: usize, total: usize, floats: usize, low: usize, high: usize) -> usize {
-    (floats / (POINTS * channels) / 8 * 8).clamp(low, high).min(total.next_multiple_of(8))
+    (floats / (POINTS * channels) / PANEL * PANEL).clamp(low, high).min(total.next_multiple_of(PANEL))
 }
 
-/// `out[k] = sum over c of in[c] * kernel[k][c]` on planes, with the kernels already transformed.
+/// Weights (input times output channels) from which on the kernels are read once per block by all threads together.
+const LARGE: usize = 28_000;
+
+/// `out[k] = epilogue(sum over c of in[c] * kernel[k][c])` on planes, with the kernels already transformed.
 #[allow(unsafe_code)]
-fn convolve(grid: &Grid, [c, k]: [usize; 2], x: &[f32], u: &[f32], y: &mut [f32]) {
+fn convolve(grid: &Grid, kernels: &Kernels, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
+    let (k, c) = (kernels.rows, kernels.columns);
     let total = grid.tiles();
     let y = Shared::new(y);
-    let product = |p: usize, t: usize, v: &[f32], m: Shared<'_>| {
-        let out = Dest { data: m, offset: p * k * t, stride: t };
-        // SAFETY: point `p` owns its own `k x t` matrix of `m`.
-        unsafe { matmul([k, t, c], out, Mat::new(u, p * c * k, c), Mat::new(v, p * c * t, t), false) };
-    };
-    let small = block_tiles(c + k, total, 1 << 18, 32, 256);
-    if c * k > 28_000 || total < 4 * small {
+    let small = block_tiles(c + k, total, 1 << 18, 2 * PANEL, 16 * PANEL);
+    if c * k > LARGE || total < 4 * small {
         // Large kernels or few tiles: every phase is parallel, so that each kernel matrix is read once per block.
-        let block = block_tiles(c + k, total, 3 << 20, 128, 1024);
+        let block = block_tiles(c + k, total, 3 << 20, 8 * PANEL, 64 * PANEL);
         with_scratch(POINTS * (c + k) * block, |scratch| {
-            let (v, m) = scratch.split_at_mut(POINTS * c * block);
             for t0 in (0..total).step_by(block) {
-                let t = block.min((total - t0).next_multiple_of(8));
-                let (vs, ms) = (Shared::new(v), Shared::new(m));
+                let t = block.min((total - t0).next_multiple_of(PANEL));
+                let (from, to) = (Layout::panels([c, t]), Layout::panels([k, t]));
+                let (v, m) = scratch[..POINTS * (c + k) * t].split_at_mut(POINTS * c * t);
+                let vs = Shared::new(v);
                 (0..c).into_par_iter().for_each(|i| {
                     // SAFETY: channel `i` owns its own rows of `v`.
-                    unsafe { input_tiles(grid, x, [c, i], [t0, t], vs) };
+                    unsafe { input_tiles(grid, x, i, t0, &from, vs) };
                 });
-                let v = &*v;
-                (0..POINTS).into_par_iter().with_max_len(1).for_each(|p| product(p, t, v, ms));
+                let parts = v.par_chunks(c * t).zip(m.par_chunks_mut(k * t)).enumerate().with_max_len(1);
+                parts.for_each(|(p, (v, m))| product(kernels.point(p), v, [k, c], m));
                 let m = &*m;
                 (0..k).into_par_iter().for_each(|i| {
                     // SAFETY: channel `i` owns its own planes of `y`.
-                    unsafe { output_tiles(grid, m, [k, i], [t0, t], y) };
+                    unsafe { output_tiles(grid, m, i, t0, &to, epilogue, y) };
                 });
             }
         });
@@ -121,31 +142,37 @@ fn convolve(grid: &Grid, [c, k]: [usize; 2], x: &[f32], u: &[f32], y: &mut [f32]
     }
     (0..total.div_ceil(small)).into_par_iter().with_max_len(1).for_each(|b| {
         let t0 = b * small;
-        let t = small.min((total - t0).next_multiple_of(8));
+        let t = small.min((total - t0).next_multiple_of(PANEL));
+        let (from, to) = (Layout::panels([c, t]), Layout::panels([k, t]));
         with_scratch(POINTS * (c + k) * t, |scratch| {
             let (v, m) = scratch.split_at_mut(POINTS * c * t);
             let vs = Shared::new(v);
             for i in 0..c {
                 // SAFETY: `v` is this thread's scratch.
-                unsafe { input_tiles(grid, x, [c, i], [t0, t], vs) };
+                unsafe { input_tiles(grid, x, i, t0, &from, vs) };
             }
-            let ms = Shared::new(m);
-            for p in 0..POINTS {
-                product(p, t, v, ms);
+            for (p, (v, m)) in v.chunks_exact(c * t).zip(m.chunks_exact_mut(k * t)).enumerate() {
+                product(kernels.point(p), v, [k, c], m);
             }
             for i in 0..k {
                 // SAFETY: every task writes its own tiles of `y`.
-                unsafe { output_tiles(grid, m, [k, i], [t0, t], y) };
+                unsafe { output_tiles(grid, m, i, t0, &to, epilogue, y) };
             }
         });
     });
 }
 
-pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], y: &mut [f32]) {
+fn grid(s: &ConvShape) -> Grid {
     let (ho, wo) = s.out();
-    let grid = Grid { n: s.n, input: [s.h, s.w], output: [ho, wo], before: [s.padding[0], s.padding[1]] };
-    let u = transform_kernels(weight, [s.cout, s.cin], false);
-    convolve(&grid, [s.cin, s.cout], x, &u, y);
+    Grid { n: s.n, input: [s.h, s.w], output: [ho, wo], before: [s.padding[0], s.padding[1]] }
+}
+
+pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
+    forward_prepared(s, x, &Kernels::new(weight, [s.cout, s.cin], false), epilogue, y);
+}
+
+pub(crate) fn forward_prepared(s: &ConvShape, x: &[f32], kernels: &Kernels, epilogue: &Epilogue<'_>, y: &mut [f32]) {
+    convolve(&grid(s), kernels, x, epilogue, y);
 }
 
 pub(crate) fn backward_data(s: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
@@ -153,14 +180,12 @@ pub(crate) fn backward_data(s: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut 
     // The transposed convolution is a convolution with the turned kernel, padded the other way.
     let before = [2 - s.padding[0], 2 - s.padding[1]];
     let grid = Grid { n: s.n, input: [ho, wo], output: [s.h, s.w], before };
-    let u = transform_kernels(weight, [s.cout, s.cin], true);
-    convolve(&grid, [s.cout, s.cin], dy, &u, dx);
+    convolve(&grid, &Kernels::new(weight, [s.cout, s.cin], true), dy, &Epilogue::none(), dx);
 }
 
 #[allow(unsafe_code)]
 pub(crate) fn backward_weights(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    let (ho, wo) = s.out();
-    let grid = Grid { n: s.n, input: [s.h, s.w], output: [ho, wo], before: [s.padding[0], s.padding[1]] };
+    let grid = grid(s);
     let (c, k, total) = (s.cin, s.cout, grid.tiles());
     let block = block_tiles(c + k, total, 3 << 19, 256, 2048);
     let size = c * k;
@@ -168,15 +193,16 @@ pub(crate) fn backward_weights(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f
     with_scratch(POINTS * (c + k) * block, |scratch| {
         let (v, m) = scratch.split_at_mut(POINTS * c * block);
         for t0 in (0..total).step_by(block) {
-            let t = block.min((total - t0).next_multiple_of(8));
+            let t = block.min((total - t0).next_multiple_of(PANEL));
+            let (inputs, gradients) = (Layout::rows([c, t]), Layout::rows([k, t]));
             let (vs, ms) = (Shared::new(v), Shared::new(m));
             (0..c + k).into_par_iter().for_each(|i| {
                 // SAFETY: every channel owns its own rows of `v` or `m`.
                 unsafe {
                     if i < c {
-                        input_tiles(&grid, x, [c, i], [t0, t], vs);
+                        input_tiles(&grid, x, i, t0, &inputs, vs);
                     } else {
-                        gradient_tiles(&grid, dy, [k, i - c], [t0, t], ms);
+                        gradient_tiles(&grid, dy, i - c, t0, &gradients, ms);
                     }
                 }
             });

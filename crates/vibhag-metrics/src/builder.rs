@@ -116,6 +116,7 @@ impl EvaluationBuilder {
                 unassigned: pooled.unassigned().to_vec(),
             },
             conventions: conventions(&self.classes),
+            notes: Vec::new(),
             per_image: self.rows,
         }
     }

@@ -40,6 +40,9 @@ pub struct Evaluation {
     pub confusion: Confusion,
     /// How the figures are defined, in sentences.
     pub conventions: Vec<String>,
+    /// What a reader must know before trusting the figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Pooled scores of one class.

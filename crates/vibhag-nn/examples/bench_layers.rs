@@ -8,6 +8,9 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Distribution, Tensor};
 use vibhag_nn::{NetworkConfig, backend};
 
+#[global_allocator]
+static ALLOCATOR: vibhag_kernels::HugePages = vibhag_kernels::HugePages;
+
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)

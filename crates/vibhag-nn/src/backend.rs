@@ -3,18 +3,23 @@
 //! Every function computes with `vibhag-kernels` when the tensors are `f32` on the CPU, the kernels know the shape,
 //! and [`set_kernels_enabled`] has not switched them off; in every other case it calls burn's own operation.
 
+mod adamw;
 mod autodiff;
+mod class_sums;
 mod extension;
 mod flex;
+
+pub use adamw::{AdamW, adamw};
+pub use class_sums::{ClassSums, class_sums};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::backend::{Dispatch, DispatchTensorKind, TensorMetadata};
 use burn::tensor::module as generic;
-use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
+use burn::tensor::{DType, Device, Tensor};
 use extension::KernelOps;
-use vibhag_kernels::{Activation as Act, ConvShape, algorithm};
+use vibhag_kernels::{Activation as Act, ConvShape, UpShape, algorithm};
 
 use crate::ops::{Activation, activate};
 
@@ -30,6 +35,11 @@ pub fn kernels_enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
+/// Whether our kernels are on and can compute what lives on `device`.
+pub fn computes_on(device: &Device) -> bool {
+    kernels_enabled() && *device == Device::flex()
+}
+
 /// Whether the kernels can take the tensor, which comes back with the answer.
 fn on_cpu<const D: usize>(x: Tensor<D>) -> (Tensor<D>, bool) {
     let x = x.into_dispatch();
@@ -38,11 +48,18 @@ fn on_cpu<const D: usize>(x: Tensor<D>) -> (Tensor<D>, bool) {
     (Tensor::from_dispatch(x), ours)
 }
 
-fn kernel_activation(activation: Activation) -> Act {
-    match activation {
-        Activation::Identity => Act::None,
-        Activation::Relu => Act::Relu,
-        Activation::Relu6 => Act::Relu6,
+/// Whether the kernels compute on this tensor.
+pub fn computes<const D: usize>(x: &Tensor<D>) -> bool {
+    on_cpu(x.clone()).1
+}
+
+impl From<Activation> for Act {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Identity => Self::None,
+            Activation::Relu => Self::Relu,
+            Activation::Relu6 => Self::Relu6,
+        }
     }
 }
 
@@ -81,6 +98,42 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options:
     Tensor::from_dispatch(y)
 }
 
+/// Transposed 2x2 convolution of stride 2.
+///
+/// # Shapes
+/// `x` [N, C, H, W], `weight` [C, O, 2, 2], `bias` \[O\] -> [N, O, 2H, 2W].
+pub fn conv_transpose2x2(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
+    let [n, cin, h, w] = x.dims();
+    let [rows, cout, kh, kw] = weight.dims();
+    let (x, ours) = on_cpu(x);
+    if !ours || [rows, kh, kw] != [cin, 2, 2] || bias.dims() != [cout] {
+        let options = ConvTransposeOptions::new([2; 2], [0; 2], [0; 2], [1; 2], 1);
+        return generic::conv_transpose2d(x, weight, Some(bias), options);
+    }
+    let shape = UpShape { n, cin, cout, h, w };
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::kernel_conv_transpose(x.into_dispatch(), weight, bias, shape))
+}
+
+/// 2x2 max pooling of stride 2.
+///
+/// # Shapes
+/// `x` [N, C, H, W] -> [N, C, H / 2, W / 2].
+pub fn max_pool2x2(x: Tensor<4>) -> Tensor<4> {
+    let (x, ours) = on_cpu(x);
+    if ours {
+        return Tensor::from_dispatch(Dispatch::kernel_max_pool(x.into_dispatch()));
+    }
+    let options = MaxPoolOptions {
+        kernel_size: [2; 2],
+        stride: [2; 2],
+        padding: [(0, 0); 2],
+        dilation: [1; 2],
+        ceil_mode: false,
+    };
+    generic::max_pool2d(x, options)
+}
+
 /// Batch normalisation with the statistics of the batch, then the activation, in one pass over the memory.
 ///
 /// Returns the output [N, C, H, W], the batch mean \[C\] and the biased batch variance \[C\]; the statistics carry no
@@ -98,7 +151,7 @@ pub fn batch_norm_act(
         let result = generic::batch_norm_train(x, gamma, beta, epsilon);
         return (activate(result.output, activation), result.mean.detach(), result.variance.detach());
     }
-    let act = kernel_activation(activation);
+    let act = Act::from(activation);
     let (y, stats) = Dispatch::kernel_batch_norm(
         x.into_dispatch(),
         gamma.into_dispatch(),
@@ -122,7 +175,7 @@ pub fn affine_act(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, activation: 
         let z = x * scale.reshape([1, channels, 1, 1]) + shift.reshape([1, channels, 1, 1]);
         return activate(z, activation);
     }
-    let act = kernel_activation(activation);
+    let act = Act::from(activation);
     Tensor::from_dispatch(Dispatch::kernel_affine(x.into_dispatch(), scale.into_dispatch(), shift.into_dispatch(), act))
 }
 

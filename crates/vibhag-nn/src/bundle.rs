@@ -16,11 +16,36 @@ use crate::{Network, NetworkConfig};
 /// Version of the bundle's layout; readers refuse newer ones.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// Flipped copies of the input whose probabilities are averaged (test-time augmentation).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flips {
+    /// The image alone.
+    None,
+    /// The image and its left-right mirror image: scenes, which have an up.
+    Horizontal,
+    /// Both axes and their combination: specimens, which have none.
+    #[default]
+    All,
+}
+
+impl Flips {
+    /// Axes (NCHW) along which each copy is flipped; the identity comes first.
+    pub fn axes(self) -> &'static [&'static [isize]] {
+        let all: &[&[isize]] = &[&[], &[3], &[2], &[2, 3]];
+        match self {
+            Self::None => &all[..1],
+            Self::Horizontal => &all[..2],
+            Self::All => all,
+        }
+    }
+}
+
 /// How probabilities become masks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PostProcessing {
     /// Average the probabilities over flipped copies of the input.
-    pub tta: bool,
+    pub tta: Flips,
     /// Foreground probability from which a pixel counts as foreground (binary tasks only).
     pub threshold: f32,
     /// Share by which neighbouring windows overlap, in 0..0.9 (window geometry only).
@@ -29,7 +54,7 @@ pub struct PostProcessing {
 
 impl Default for PostProcessing {
     fn default() -> Self {
-        Self { tta: true, threshold: 0.5, overlap: 0.5 }
+        Self { tta: Flips::All, threshold: 0.5, overlap: 0.5 }
     }
 }
 

@@ -63,6 +63,13 @@ impl DeviceChoice {
     }
 }
 
+/// The device with gradients. `recompute` keeps only what is costly to compute: normalised maps are computed again in
+/// the backward pass, which takes a little time and saves nearly half of the activations.
+pub fn for_training(device: Device, recompute: bool) -> Device {
+    let device = device.autodiff();
+    if recompute { device.gradient_checkpointing() } else { device }
+}
+
 #[cfg(feature = "wgpu")]
 fn wgpu_device() -> Device {
     Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)

@@ -19,6 +19,7 @@ pub mod bundle;
 pub mod decoders;
 pub mod device;
 pub mod encoders;
+pub mod engine;
 pub mod heads;
 pub mod losses;
 pub mod ops;
@@ -32,6 +33,7 @@ mod registry;
 
 pub use config::NetworkConfig;
 pub use encoders::{ENCODERS, EncoderInfo, PretrainedInfo, encoder_info};
+pub use engine::{Burn, Engine, Interpolation};
 pub use named::{LoadReport, NamedTensor, is_statistic};
 pub use network::Network;
 pub use registry::{ARCHITECTURES, ArchitectureInfo, architecture_info};

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use vibhag_core::{Error, ErrorKind, Result};
 
 use crate::network::Network;
+use crate::ops;
 use crate::registry::Prefixes;
 
 /// A tensor with its name: a parameter or a running statistic.
@@ -193,11 +194,10 @@ impl ModuleVisitor for Reader {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.name();
         let shape = param.dims().to_vec();
-        match param.val().into_data().convert::<f32>().try_into_vec::<f32>() {
+        match ops::values(param.val()) {
             Ok(values) => self.tensors.push(NamedTensor { name, shape, values }),
             Err(error) => {
-                self.fault
-                    .get_or_insert(Error::new(ErrorKind::Model, format!("cannot read the values: {error:?}")).at(name));
+                self.fault.get_or_insert(error.at(name));
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::blocks::{crop, pad_to_multiple};
 use crate::config::NetworkConfig;
 use crate::decoders::Decoder;
 use crate::encoders::Encoder;
+use crate::engine::{Burn, Engine};
 use crate::heads::SemanticHead;
 use crate::named;
 
@@ -56,9 +57,19 @@ impl Network {
     /// `x` [N, `in_channels`, H, W] -> [N, `out_channels`, H, W].
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
-        let padded = pad_to_multiple(x, self.stride);
-        let features = self.encoder.forward(padded, self.decoder.needs_pool_indices());
-        crop(self.head.forward(self.decoder.forward(features)), [height, width])
+        let logits = self.run(&mut Burn, pad_to_multiple(x, self.stride));
+        crop(logits, [height, width])
+    }
+
+    /// Logits as `engine` computes them.
+    ///
+    /// # Shapes
+    /// `x` [N, `in_channels`, H, W] -> [N, `out_channels`, H, W]; both sides are multiples of
+    /// [`Network::stride`].
+    pub fn run<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
+        let features = self.encoder.forward(engine, x, self.decoder.needs_pool_indices());
+        let map = self.decoder.forward(engine, features);
+        self.head.forward(engine, map)
     }
 
     /// The number of trained values; running statistics are not counted.

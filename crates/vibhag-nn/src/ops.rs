@@ -5,6 +5,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module as generic;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use vibhag_core::{Error, ErrorKind, Result};
 
 use crate::backend;
 
@@ -41,6 +42,9 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, options:
 /// # Shapes
 /// `x` [N, C, H, W], `weight` [C, O, K, K], `bias` \[O\] -> [N, O, (H - 1) * stride + K, ..].
 pub fn conv_transpose2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize) -> Tensor<4> {
+    if let (Some(bias), 2, [_, _, 2, 2]) = (&bias, stride, weight.dims()) {
+        return backend::conv_transpose2x2(x, weight, bias.clone());
+    }
     let options = ConvTransposeOptions::new([stride; 2], [0; 2], [0; 2], [1; 2], 1);
     generic::conv_transpose2d(x, weight, bias, options)
 }
@@ -66,6 +70,9 @@ pub fn affine_act(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, activation: 
 
 /// Max pooling; padding counts as minus infinity.
 pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) -> Tensor<4> {
+    if [kernel, stride, padding] == [2, 2, 0] {
+        return backend::max_pool2x2(x);
+    }
     generic::max_pool2d(x, pool_options(kernel, stride, padding))
 }
 
@@ -98,6 +105,15 @@ pub fn upsample_nearest2x_concat(x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
 /// false in PyTorch's terms).
 pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
     resample(x, InterpolateMode::Bilinear)
+}
+
+/// A tensor's values, the last side fastest.
+///
+/// # Errors
+/// When the device does not give them out.
+pub fn values<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>> {
+    x.try_into_vec_as::<f32>()
+        .map_err(|error| Error::new(ErrorKind::Model, format!("cannot read the values of a tensor: {error:?}")))
 }
 
 fn resample(x: Tensor<4>, mode: InterpolateMode) -> Tensor<4> {

@@ -12,7 +12,7 @@ use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use vibhag_core::ErrorKind;
 use vibhag_nn::weights::{self, Precision};
-use vibhag_nn::{ARCHITECTURES, ENCODERS, NamedTensor, Network, NetworkConfig, is_statistic};
+use vibhag_nn::{ARCHITECTURES, Burn, ENCODERS, NamedTensor, Network, NetworkConfig, is_statistic};
 
 /// Numbers in [-1, 1): the script's `hashed`.
 fn hashed(name: &str, count: usize) -> Vec<f32> {
@@ -332,7 +332,7 @@ fn imagenet_features_equal_pytorchs() {
         }
     }
     let image = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, height as usize, width as usize]), &device);
-    for (index, map) in network.encoder().forward(image, false).maps.into_iter().enumerate() {
+    for (index, map) in network.encoder().forward(&mut Burn, image, false).into_maps().into_iter().enumerate() {
         let step = if index < 2 { 4 } else { 1 };
         let [n, c, h, w] = map.dims();
         let all = values(map);
@@ -349,7 +349,8 @@ fn pretrained_stems_take_any_number_of_channels() {
     let features = |channels: usize| {
         let config = NetworkConfig::new("unet", Some("efficientnet-lite0"), channels, 1).unwrap();
         let network = weights::load_pretrained_encoder(&config.init(&device, 0).unwrap()).unwrap();
-        values(network.encoder().forward(grey.clone().repeat_dim(1, channels), false).maps.remove(4))
+        let input = grey.clone().repeat_dim(1, channels);
+        values(network.encoder().forward(&mut Burn, input, false).coarsest)
     };
     // The same grey image in every channel excites the first layer as before.
     let expected = features(3);

@@ -5,6 +5,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
+use vibhag_nn::backend;
 use vibhag_nn::losses::{LOSSES, LossConfig, LossTerm, Tversky};
 
 #[derive(Deserialize)]
@@ -37,6 +38,18 @@ fn run(config: &LossConfig, shape: [usize; 4], logits: &[f32], target: &[i32]) -
 
 #[test]
 fn values_and_gradients_equal_pytorch() {
+    equals_the_reference();
+}
+
+/// The other tests of this file hold with and without the kernels, so the switch disturbs none of them.
+#[test]
+fn values_and_gradients_without_the_kernels_equal_pytorch() {
+    backend::set_kernels_enabled(false);
+    equals_the_reference();
+    backend::set_kernels_enabled(true);
+}
+
+fn equals_the_reference() {
     let reference: Reference = serde_json::from_str(include_str!("reference/losses.json")).unwrap();
     assert!(reference.cases.len() > 30);
     for case in &reference.cases {

@@ -15,8 +15,11 @@
 //! ```
 
 pub mod outputs;
+pub mod timing;
 
 mod input;
+mod plan;
+mod planned;
 mod prediction;
 mod predictor;
 mod runner;
@@ -24,5 +27,6 @@ mod sink;
 mod whole;
 mod window;
 
+pub use plan::Plan;
 pub use prediction::Prediction;
 pub use predictor::{PredictOptions, Predictor};

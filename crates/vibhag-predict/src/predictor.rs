@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Geometry, Image, Result};
 use vibhag_nn::Network;
-use vibhag_nn::bundle::{self, Manifest};
+use vibhag_nn::bundle::{self, Flips, Manifest};
 use vibhag_nn::device::DeviceChoice;
 
 use crate::prediction::Prediction;
@@ -22,7 +22,7 @@ const DEFAULT_BATCH: usize = 4;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PredictOptions {
     /// Average the probabilities over flipped copies of the input.
-    pub tta: Option<bool>,
+    pub tta: Option<Flips>,
     /// Foreground probability from which a pixel counts as foreground, 0..=1 (binary tasks).
     pub threshold: Option<f32>,
     /// Share by which neighbouring windows overlap, 0..=0.9 (window geometry).
@@ -68,7 +68,7 @@ impl Predictor {
 
     fn build(manifest: Manifest, network: Network, device: Device) -> Result<Self> {
         check(&manifest, &network)?;
-        let runner = Runner { network, device, tta: manifest.postprocessing.tta };
+        let runner = Runner::new(network, device, manifest.postprocessing.tta);
         Ok(Self { manifest, runner, batch: DEFAULT_BATCH, keep_probabilities: false })
     }
 
@@ -101,7 +101,16 @@ impl Predictor {
     /// # Errors
     /// When the image's channels do not suit the model, or the device fails.
     pub fn predict(&self, image: &Image) -> Result<Prediction> {
-        predict_with(&self.manifest, &self.runner, self.batch, self.keep_probabilities, image)
+        self.predict_reporting(image, &mut |_| {})
+    }
+
+    /// As [`Self::predict`]; `progress` is told the share of the image that is done, 0..=1. An image of many windows
+    /// takes minutes.
+    ///
+    /// # Errors
+    /// As [`Self::predict`].
+    pub fn predict_reporting(&self, image: &Image, progress: &mut dyn FnMut(f64)) -> Result<Prediction> {
+        predict_with(&self.manifest, &self.runner, self.batch, self.keep_probabilities, image, progress)
     }
 }
 
@@ -112,6 +121,7 @@ pub(crate) fn predict_with(
     batch: usize,
     keep: bool,
     image: &Image,
+    progress: &mut dyn FnMut(f64),
 ) -> Result<Prediction> {
     let post = &manifest.postprocessing;
     let mut sink = Sink::new(image.width(), image.height(), model.planes(), post.threshold, keep);
@@ -124,6 +134,7 @@ pub(crate) fn predict_with(
                 window::Tiling { overlap: post.overlap, batch },
                 model,
                 &mut sink,
+                progress,
             )?;
         }
     }

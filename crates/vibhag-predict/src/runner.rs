@@ -4,10 +4,11 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Result};
-use vibhag_nn::Network;
+use vibhag_nn::bundle::Flips;
+use vibhag_nn::{Network, backend};
 
-/// Axes (NCHW) along which the copies of the input are flipped; the identity comes first.
-const FLIPS: [&[isize]; 4] = [&[], &[3], &[2], &[2, 3]];
+use crate::plan::PlanCache;
+use crate::planned;
 
 /// Anything that turns a normalised batch (NCHW, with its shape) into probabilities
 /// (N, planes, H, W).
@@ -22,13 +23,49 @@ pub(crate) trait Probabilities {
 /// A network on its device.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    pub(crate) network: Network,
-    pub(crate) device: Device,
-    /// Average over the four flips.
-    pub(crate) tta: bool,
+    network: Network,
+    device: Device,
+    /// Flipped copies to average over.
+    pub(crate) tta: Flips,
+    plans: PlanCache,
 }
 
 impl Runner {
+    /// A runner of `network`, which lives on `device` without gradients.
+    pub(crate) fn new(network: Network, device: Device, tta: Flips) -> Self {
+        Self { network, device, tta, plans: PlanCache::default() }
+    }
+
+    /// Image by image through a plan; `None` where the kernels cannot compute the network.
+    fn through_plan(&self, batch: &[f32], [n, c, h, w]: [usize; 4]) -> Result<Option<Vec<f32>>> {
+        let planes = self.planes();
+        self.plans.with(&self.network, [h, w], |plan| {
+            let mut output = vec![0.0; n * planes * h * w];
+            let images = batch.chunks_exact((c * h * w).max(1));
+            for (image, mean) in images.zip(output.chunks_exact_mut(planes * h * w)) {
+                planned::probabilities(plan, image, [h, w], self.tta.axes(), mean)?;
+            }
+            Ok(output)
+        })
+    }
+
+    /// The whole batch on tensors.
+    fn through_tensors(&self, batch: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>> {
+        let batch: Tensor<4> = Tensor::from_data(TensorData::new(batch, shape), &self.device);
+        let flips = self.tta.axes();
+        let mut sum = self.probabilities(&batch, &[]);
+        for axes in &flips[1..] {
+            sum = sum + self.probabilities(&batch, axes);
+        }
+        if flips.len() > 1 {
+            sum = sum.div_scalar(flips.len() as f32);
+        }
+        sum.try_into_data_as::<f32>()
+            .map_err(|error| failed(format!("{error:?}")))?
+            .try_to_vec::<f32>()
+            .map_err(|error| failed(format!("{error:?}")))
+    }
+
     fn probabilities(&self, batch: &Tensor<4>, axes: &[isize]) -> Tensor<4> {
         let logits = flip(self.network.forward(flip(batch.clone(), axes)), axes);
         if logits.dims()[1] == 1 { sigmoid(logits) } else { softmax(logits, 1) }
@@ -41,18 +78,12 @@ impl Probabilities for Runner {
     }
 
     fn run(&self, batch: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>> {
-        let batch: Tensor<4> = Tensor::from_data(TensorData::new(batch, shape), &self.device);
-        let mut sum = self.probabilities(&batch, FLIPS[0]);
-        if self.tta {
-            for axes in &FLIPS[1..] {
-                sum = sum + self.probabilities(&batch, axes);
-            }
-            sum = sum.div_scalar(FLIPS.len() as f32);
+        if backend::computes_on(&self.device)
+            && let Some(probabilities) = self.through_plan(&batch, shape)?
+        {
+            return Ok(probabilities);
         }
-        sum.try_into_data_as::<f32>()
-            .map_err(|error| failed(format!("{error:?}")))?
-            .try_to_vec::<f32>()
-            .map_err(|error| failed(format!("{error:?}")))
+        self.through_tensors(batch, shape)
     }
 }
 
@@ -63,4 +94,28 @@ fn flip(x: Tensor<4>, axes: &[isize]) -> Tensor<4> {
 fn failed(reason: String) -> Error {
     Error::new(ErrorKind::Model, format!("the device could not run the network: {reason}"))
         .hint("try a smaller batch or --device cpu")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vibhag_nn::NetworkConfig;
+
+    #[test]
+    fn plan_and_tensors_give_the_same_probabilities() {
+        for (outputs, flips) in [(1, Flips::None), (1, Flips::All), (3, Flips::Horizontal), (3, Flips::All)] {
+            let mut config = NetworkConfig::new("unet-lite", None, 3, outputs).unwrap();
+            config.widths = vec![4, 6, 8];
+            let runner = Runner::new(config.init(&Device::flex(), 5).unwrap(), Device::flex(), flips);
+            for shape in [[2, 3, 16, 24], [1, 3, 13, 22], [3, 3, 16, 24], [1, 3, 5, 5]] {
+                let len: usize = shape.iter().product();
+                let batch: Vec<f32> = (0..len).map(|i| ((i * 7919 % 1009) as f32 / 504.5) - 1.0).collect();
+                let planned = runner.through_plan(&batch, shape).unwrap().unwrap();
+                let expected = runner.through_tensors(batch, shape).unwrap();
+                assert_eq!(planned.len(), expected.len());
+                let largest = planned.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(largest < 1e-4, "{outputs} outputs, {flips:?}, {shape:?}: {largest}");
+            }
+        }
+    }
 }

@@ -24,13 +24,14 @@ pub(crate) struct Tiling {
 }
 
 /// Predicts window by window into `sink`. An image smaller than a window is padded around by
-/// reflection.
+/// reflection. `progress` is told the share that is done, after every run of the network.
 pub(crate) fn predict(
     image: &Image,
     preprocessing: &Preprocessing,
     tiling: Tiling,
     model: &impl Probabilities,
     sink: &mut Sink,
+    progress: &mut dyn FnMut(f64),
 ) -> Result<()> {
     let (height, width) = preprocessing.geometry.size();
     let image = with_channels(image, preprocessing.channels)?;
@@ -39,6 +40,8 @@ pub(crate) fn predict(
     let column_sums = columns.weight_sums();
     let row_sums = rows.weight_sums();
     let mut band = Band::new(model.planes(), height, columns.padded);
+    let windows = (rows.starts.len() * columns.starts.len()) as f64;
+    let mut done = 0;
     for (index, &top) in rows.starts.iter().enumerate() {
         for lefts in columns.starts.chunks(tiling.batch) {
             let mut input = Vec::with_capacity(lefts.len() * height * width * preprocessing.channels);
@@ -51,6 +54,8 @@ pub(crate) fn predict(
             for (&left, window) in lefts.iter().zip(output.chunks_exact(window_len)) {
                 band.add(window, left, &rows.weights, &columns.weights);
             }
+            done += lefts.len();
+            progress(done as f64 / windows);
         }
         let next = rows.starts.get(index + 1).copied().unwrap_or(rows.padded);
         // Of the rows that no later window reaches, those inside the image.

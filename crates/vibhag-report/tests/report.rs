@@ -140,6 +140,7 @@ fn an_evaluation_of_nothing_renders() {
         by_diagnosis: std::collections::BTreeMap::new(),
         confusion: Confusion { classes: Vec::new(), counts: Vec::new(), unassigned: Vec::new() },
         conventions: Vec::new(),
+        notes: Vec::new(),
     };
     let html = render(&ReportData { evaluation: Some(evaluation), ..ReportData::default() }).unwrap();
     check_well_formed(&html);

@@ -142,6 +142,40 @@ mod tests {
         assert_eq!(load(dir.path()).unwrap().unwrap().position.step, 7);
     }
 
+    /// Runs itself again inside a mount namespace, on a file system of 64 KiB that really fills up.
+    #[test]
+    fn the_old_checkpoint_survives_a_full_disk() {
+        const DISK: &str = "VIBHAG_TEST_FULL_DISK";
+        if let Some(disk) = std::env::var_os(DISK) {
+            let disk = Path::new(&disk);
+            save(disk, &checkpoint(7)).unwrap();
+            let mut large = checkpoint(8);
+            large.weights[0].shape = vec![50_000];
+            large.weights[0].values = vec![0.5; 50_000];
+            let error = save(disk, &large).unwrap_err().to_string();
+            assert!(error.contains("weights.safetensors"), "{error}");
+            assert_eq!(load(disk).unwrap().unwrap().position.step, 7);
+            return;
+        }
+        let disk = tempfile::tempdir().unwrap();
+        let inside = |script: &str| {
+            std::process::Command::new("unshare")
+                .args(["--user", "--map-root-user", "--mount", "sh", "-ec", script])
+                .env(DISK, disk.path())
+                .arg(std::env::current_exe().unwrap())
+                .output()
+        };
+        let mount = "mount -t tmpfs -o size=64k tmpfs \"$VIBHAG_TEST_FULL_DISK\"";
+        if !inside(mount).is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: this system lets no test mount a file system of its own");
+            return;
+        }
+        let test = "checkpoint::tests::the_old_checkpoint_survives_a_full_disk";
+        let output = inside(&format!("{mount}; exec \"$0\" --exact {test}")).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+
     #[test]
     fn a_kill_between_the_renames_leaves_a_loadable_checkpoint() {
         let dir = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Result};
+use vibhag_nn::backend::{AdamW, adamw};
 use vibhag_nn::{NamedTensor, Network};
 
 use crate::plan::OptimizerConfig;
@@ -105,7 +106,6 @@ impl Optimizer {
     }
 
     fn update(&mut self, name: &str, param: Tensor<1>, grad: Tensor<1>, rate: f64, decay: f64) -> Tensor<1> {
-        let param = if decay > 0.0 { param.mul_scalar((1.0 - rate * decay) as f32) } else { param };
         let beta1 = self.config.momentum as f32;
         let previous = self.moments.remove(name);
         if self.config.name == "sgd" {
@@ -115,22 +115,26 @@ impl Optimizer {
             };
             let direction = velocity.clone().mul_scalar(beta1) + grad;
             self.moments.insert(name.to_owned(), Moments { first: velocity, second: None });
+            let param = if decay > 0.0 { param.mul_scalar((1.0 - rate * decay) as f32) } else { param };
             return param - direction.mul_scalar(rate as f32);
         }
         let beta2 = self.config.beta2 as f32;
-        let first = grad.clone().mul_scalar(1.0 - beta1);
-        let second = grad.clone().mul(grad).mul_scalar(1.0 - beta2);
         let (first, second) = match previous {
-            Some(Moments { first: m, second: Some(v) }) => (m.mul_scalar(beta1) + first, v.mul_scalar(beta2) + second),
-            _ => (first, second),
+            Some(Moments { first, second: Some(second) }) => (first, second),
+            _ => (grad.zeros_like(), grad.zeros_like()),
         };
         let steps = i32::try_from(self.step).unwrap_or(i32::MAX);
-        let correction1 = 1.0 - self.config.momentum.powi(steps);
-        let correction2 = (1.0 - self.config.beta2.powi(steps)).sqrt();
-        let denominator = second.clone().sqrt().div_scalar(correction2 as f32).add_scalar(ADAM_EPSILON);
-        let update = first.clone().div(denominator).mul_scalar((rate / correction1) as f32);
+        let step = AdamW {
+            rate: (rate / (1.0 - self.config.momentum.powi(steps))) as f32,
+            keep: (1.0 - rate * decay) as f32,
+            beta1,
+            beta2,
+            correction: (1.0 - self.config.beta2.powi(steps)).sqrt() as f32,
+            epsilon: ADAM_EPSILON,
+        };
+        let [param, first, second] = adamw(param, grad, first, second, step);
         self.moments.insert(name.to_owned(), Moments { first, second: Some(second) });
-        param - update
+        param
     }
 }
 
@@ -203,8 +207,13 @@ impl ModuleMapper for Update<'_> {
         let count = shape.num_elements();
         let grad = grad.reshape([count]);
         let grad = if self.clip < 1.0 { grad.mul_scalar(self.clip) } else { grad };
+        let strategy = tensor.gradient_checkpointing_strategy();
         let updated = self.optimizer.update(&name, tensor.inner().reshape([count]), grad, rate, decay);
-        let tensor = Tensor::from_inner(updated.reshape::<D, _>(shape)).require_grad();
+        let mut tensor = Tensor::from_inner(updated.reshape::<D, _>(shape));
+        if let Some(strategy) = strategy {
+            tensor = tensor.with_gradient_checkpointing_strategy(strategy);
+        }
+        let tensor = tensor.require_grad();
         Param::from_mapped_value(id, tensor, mapper)
     }
 }

@@ -81,6 +81,34 @@ pub struct LoopConfig {
     pub threads: usize,
 }
 
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// In use.
+    #[default]
+    On,
+    /// Not in use.
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on.
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// How the work is computed; none of it changes what is learnt beyond rounding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Our own CPU kernels; off, burn's operations take their place, for comparison.
+    pub kernels: Switch,
+    /// Compute normalised maps again in the backward pass instead of keeping them: far less memory for a little time.
+    pub recompute: Switch,
+}
+
 /// A complete plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -111,6 +139,9 @@ pub struct Plan {
     /// The loop.
     #[serde(rename = "loop")]
     pub training: LoopConfig,
+    /// How the work is computed.
+    #[serde(default)]
+    pub engine: EngineConfig,
     /// How probabilities become masks.
     pub postprocessing: PostProcessing,
     /// The classes.

@@ -6,11 +6,11 @@ use vibhag_core::{Error, Geometry, Preprocessing, Result};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::fingerprint::{Fingerprint, SampleRecord};
-use vibhag_nn::bundle::PostProcessing;
+use vibhag_nn::bundle::{Flips, PostProcessing};
 use vibhag_nn::losses::LossConfig;
 use vibhag_nn::{NetworkConfig, encoder_info};
 
-use crate::plan::{DataPlan, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
 use crate::schedule::ScheduleConfig;
 
 /// What the user asked for; everything left out is the planner's choice.
@@ -98,9 +98,12 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             (None, Some(20.0))
         }
     };
-    let tta = !is_scene(dataset);
-    let vertical_note = if tta { "" } else { "; off here, scenes are never upside down" };
-    because("postprocessing.tta", format!("flipped copies are averaged for better masks{vertical_note}"));
+    let (tta, views) = if is_scene(dataset) {
+        (Flips::Horizontal, "mirror images of a scene are scenes, upside-down ones are not")
+    } else {
+        (Flips::All, "every flip is a valid view")
+    };
+    because("postprocessing.tta", format!("averaging over flipped copies gives better masks; {views}"));
 
     let plan = Plan {
         version: PLAN_VERSION,
@@ -138,6 +141,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             cache_mib: 1024,
             threads: 2,
         },
+        engine: EngineConfig::default(),
         postprocessing: PostProcessing { tta, ..PostProcessing::default() },
         classes,
         reasons: why,

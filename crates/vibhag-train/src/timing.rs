@@ -1,4 +1,4 @@
-//! Times of a training step and of a forward pass on random data.
+//! Times of a training step on random data.
 
 use std::time::Instant;
 
@@ -6,9 +6,9 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use vibhag_core::{Purpose, Result, Rng};
-use vibhag_nn::device::DeviceChoice;
+use vibhag_nn::NetworkConfig;
+use vibhag_nn::device::{DeviceChoice, for_training};
 use vibhag_nn::losses::LossConfig;
-use vibhag_nn::{Network, NetworkConfig};
 
 use crate::optimizer::Optimizer;
 use crate::plan::OptimizerConfig;
@@ -21,6 +21,8 @@ pub struct Work {
     pub batch: usize,
     /// Rows and columns.
     pub size: (usize, usize),
+    /// Compute normalised maps again in the backward pass.
+    pub recompute: bool,
     /// Steps to time after one that warms up.
     pub steps: usize,
 }
@@ -30,7 +32,7 @@ pub struct Work {
 /// # Errors
 /// When the network cannot be built or the device fails.
 pub fn train(config: &NetworkConfig, work: &Work, device: DeviceChoice) -> Result<Vec<f64>> {
-    let device = device.open()?.autodiff();
+    let device = for_training(device.open()?, work.recompute);
     let (images, labels) = random(config, work, &device);
     let mut network = config.init(&device, 0)?.train();
     let loss = LossConfig::parse("bce")?;
@@ -53,26 +55,6 @@ pub fn train(config: &NetworkConfig, work: &Work, device: DeviceChoice) -> Resul
         let grads = GradientsParams::from_grads(value.backward(), &network);
         (network, _) = optimizer.step(network, grads, 1.0)?;
         scalar(value.inner())?;
-        if step > 0 {
-            seconds.push(began.elapsed().as_secs_f64());
-        }
-    }
-    Ok(seconds)
-}
-
-/// Seconds of each forward pass in evaluation mode.
-///
-/// # Errors
-/// When the network cannot be built or the device fails.
-pub fn predict(config: &NetworkConfig, work: &Work, device: DeviceChoice) -> Result<Vec<f64>> {
-    let device = device.open()?;
-    let (images, _) = random(config, work, &device);
-    let network: Network = config.init(&device, 0)?.valid();
-    let mut seconds = Vec::with_capacity(work.steps);
-    for step in 0..=work.steps {
-        let began = Instant::now();
-        let logits = network.forward(images.clone());
-        scalar(logits.sum())?;
         if step > 0 {
             seconds.push(began.elapsed().as_secs_f64());
         }

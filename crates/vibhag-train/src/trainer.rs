@@ -14,7 +14,7 @@ use vibhag_data::augment::AugmentConfig;
 use vibhag_data::loader::{Batch, BatchLoader, LoaderOptions, SampleSource};
 use vibhag_nn::Network;
 use vibhag_nn::bundle::{self, Manifest};
-use vibhag_nn::device::DeviceChoice;
+use vibhag_nn::device::{DeviceChoice, for_training};
 use vibhag_nn::weights;
 
 use crate::checkpoint::{self, Checkpoint, Position};
@@ -127,7 +127,8 @@ struct Window {
 impl<'a> Run<'a> {
     fn start(plan: &'a Plan, source: Arc<dyn SampleSource>, options: &'a TrainOptions) -> Result<Self> {
         let plain = options.device.open()?;
-        let device = plain.clone().autodiff();
+        vibhag_nn::backend::set_kernels_enabled(plan.engine.kernels.is_on());
+        let device = for_training(plain.clone(), plan.engine.recompute.is_on());
         let mut network = plan.network.init(&device, plan.seed)?;
         if plan.pretrained != "none" {
             network = weights::load_pretrained_encoder(&network)?;

@@ -14,7 +14,7 @@ use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest, PostProcessing};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::losses::LossConfig;
-use vibhag_train::plan::{DataPlan, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+use vibhag_train::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan, Switch};
 use vibhag_train::schedule::ScheduleConfig;
 use vibhag_train::trainer::Roles;
 use vibhag_train::{TrainOptions, TrainOutcome, checkpoint, history, train};
@@ -82,6 +82,7 @@ fn plan(epochs: u64) -> Plan {
             cache_mib: 16,
             threads: 1,
         },
+        engine: EngineConfig::default(),
         postprocessing: PostProcessing::default(),
         classes: ClassTable::binary("disc"),
         reasons: BTreeMap::new(),
@@ -163,6 +164,18 @@ fn loader_threads_do_not_change_the_result() {
         checkpoint::load(&run_folder).unwrap().unwrap().weights
     };
     assert!(weights(1) == weights(3), "the weights depend on the number of threads");
+}
+
+#[test]
+fn maps_computed_again_have_the_bits_of_maps_that_were_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = |recompute: Switch, name: &str| {
+        let mut plan = plan(1);
+        plan.engine.recompute = recompute;
+        run(&plan, &options(&dir.path().join(name), &plan)).unwrap();
+        checkpoint::load(&dir.path().join(name)).unwrap().unwrap().weights
+    };
+    assert!(weights(Switch::On, "again") == weights(Switch::Off, "kept"), "recomputing changed the weights");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use vibhag_core::Result;
 use vibhag_nn::NetworkConfig;
 use vibhag_nn::device::DeviceChoice;
-use vibhag_train::timing;
+use vibhag_train::timing::Work;
 
 use crate::system;
 
@@ -21,6 +21,8 @@ pub struct BenchRequest {
     pub batch: usize,
     /// Rows and columns of the input.
     pub size: (usize, usize),
+    /// Compute normalised maps again in the backward pass (training only).
+    pub recompute: bool,
     /// Steps that count; one more warms up.
     pub steps: usize,
     /// The device.
@@ -56,11 +58,11 @@ pub struct BenchResult {
 /// When the network cannot be built or the device fails.
 pub fn bench(request: &BenchRequest) -> Result<BenchResult> {
     let config = NetworkConfig::new(&request.architecture, request.encoder.as_deref(), 3, 1)?;
-    let work = timing::Work { batch: request.batch, size: request.size, steps: request.steps };
+    let BenchRequest { batch, size, recompute, steps, .. } = *request;
     let mut seconds = if request.train {
-        timing::train(&config, &work, request.device)?
+        vibhag_train::timing::train(&config, &Work { batch, size, recompute, steps }, request.device)?
     } else {
-        timing::predict(&config, &work, request.device)?
+        vibhag_predict::timing::forward_seconds(&config, [batch, size.0, size.1], steps, request.device)?
     };
     seconds.sort_by(f64::total_cmp);
     let network = match &request.encoder {

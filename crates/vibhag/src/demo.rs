@@ -41,7 +41,7 @@ pub fn demo(folder: &Path, minutes: f64, device: DeviceChoice, quiet: bool, say:
     }
     write_sample(&data)?;
     say(&format!("wrote the sample data to {}", data.display()));
-    let diagnosis = doctor::doctor(&data, None, &|_, _| {})?;
+    let diagnosis = doctor::doctor(&data, None, quiet)?;
     say(&format!(
         "doctor: {} images, format {}, {}; {} faults",
         diagnosis.samples,
@@ -64,7 +64,10 @@ pub fn demo(folder: &Path, minutes: f64, device: DeviceChoice, quiet: bool, say:
         out: folder.join("predictions"),
         outputs: [Output::Masks, Output::Overlays].into(),
         indices: false,
-        options: vibhag_predict::PredictOptions { tta: Some(false), ..vibhag_predict::PredictOptions::default() },
+        options: vibhag_predict::PredictOptions {
+            tta: Some(vibhag_nn::bundle::Flips::None),
+            ..vibhag_predict::PredictOptions::default()
+        },
         device,
         quiet,
     })?;

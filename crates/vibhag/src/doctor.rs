@@ -55,8 +55,8 @@ pub struct Diagnosis {
 ///
 /// # Errors
 /// When the folder cannot be read or no format recognises it; faults of single files are findings.
-pub fn doctor(data: &Path, format: Option<&str>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Diagnosis> {
-    Ok(diagnose(&run::examine(data, format, progress)?))
+pub fn doctor(data: &Path, format: Option<&str>, quiet: bool) -> Result<Diagnosis> {
+    Ok(diagnose(&run::examine(data, format, quiet)?))
 }
 
 /// The findings of an examined data set.

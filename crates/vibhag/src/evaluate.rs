@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use vibhag_core::{Error, ErrorKind, LabelMap, Result};
 use vibhag_data::dataset::Dataset;
 use vibhag_data::mask_pairs;
 use vibhag_data::split::Split;
 use vibhag_metrics::{Evaluation, EvaluationBuilder};
+use vibhag_nn::bundle::{self, Flips};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::{PredictOptions, Predictor};
 
+use crate::progress::ItemBar;
 use crate::run;
 
 /// An evaluation with a way back to the samples.
@@ -47,10 +48,10 @@ pub fn model(
     format: Option<&str>,
     selection: Selection,
     device: DeviceChoice,
-    tta: Option<bool>,
+    tta: Option<Flips>,
     quiet: bool,
 ) -> Result<Judged> {
-    let examined = run::examine(data, format, &|_, _| {})?;
+    let examined = run::examine(data, format, quiet)?;
     let usable = examined.usable();
     let chosen: Vec<usize> = usable
         .into_iter()
@@ -63,8 +64,23 @@ pub fn model(
         return Err(Error::config("no sample to evaluate").at_path(data).hint("check the split and `vibhag doctor`"));
     }
     let mut judged = model_on(model, &examined.dataset, &chosen, device, tta, quiet)?;
+    judged.evaluation.notes.extend(seen_in_training(model, &examined, selection)?);
     judged.failed.extend(examined.faults.iter().map(|fault| (fault.path.display().to_string(), fault.message.clone())));
     Ok(judged)
+}
+
+/// Says so when the images are those that the model learned from.
+fn seen_in_training(model: &Path, examined: &run::Examined, selection: Selection) -> Result<Option<String>> {
+    let origin = bundle::read_manifest(model)?.data;
+    if origin.hash != examined.fingerprint.content_hash || selection != Selection::All {
+        return Ok(None);
+    }
+    let declared = examined.dataset.samples.iter().any(|sample| sample.split.is_some());
+    let instead = if declared { "use --split val or --split test" } else { "evaluate on images it has not seen" };
+    Ok(Some(format!(
+        "the model was trained on {} of these images, which flatters its scores; {instead}",
+        origin.train_images
+    )))
 }
 
 /// Evaluates the bundle in `model` on some samples of an open data set.
@@ -77,7 +93,7 @@ pub fn model_on(
     dataset: &Dataset,
     indices: &[usize],
     device: DeviceChoice,
-    tta: Option<bool>,
+    tta: Option<Flips>,
     quiet: bool,
 ) -> Result<Judged> {
     let predictor = Predictor::load(model, device, PredictOptions { tta, ..PredictOptions::default() })?;
@@ -90,7 +106,7 @@ pub fn model_on(
         ))
         .at(format!("{:?} against {:?}", classes.names(), dataset.classes.names())));
     }
-    let bar = progress_bar(indices.len(), "evaluating", quiet);
+    let mut bar = ItemBar::new(indices.len(), "evaluating", quiet);
     let mut builder = EvaluationBuilder::new(dataset.classes.clone());
     let mut predictions = BTreeMap::new();
     let mut failed = Vec::new();
@@ -98,7 +114,7 @@ pub fn model_on(
     for &i in indices {
         let sample = &dataset.samples[i];
         let judged = dataset.load(i).and_then(|(image, truth)| {
-            let labels = predictor.predict(&image)?.labels;
+            let labels = predictor.predict_reporting(&image, &mut |share| bar.share(share))?.labels;
             builder.add_image(&sample.id, &sample.tags, &truth, &labels)?;
             Ok(labels)
         });
@@ -110,9 +126,9 @@ pub fn model_on(
             }
             Err(error) => failed.push((sample.id.clone(), error.to_string())),
         }
-        bar.inc(1);
+        bar.next();
     }
-    bar.finish_and_clear();
+    bar.finish();
     let evaluation = builder.finish();
     let wanted = crate::report::shown(&evaluation);
     predictions.retain(|i, _| wanted.iter().any(|name| index.get(*name) == Some(i)));
@@ -152,17 +168,4 @@ pub fn folders(truth: &Path, pred: &Path) -> Result<(Evaluation, Vec<(String, St
         return Err(Error::new(ErrorKind::MissingPair, "no pair of masks could be scored").at_path(pred).hint(first));
     }
     Ok((builder.finish(), failed))
-}
-
-/// A progress bar for `length` items, hidden when `quiet`.
-pub fn progress_bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(length as u64);
-    if let Ok(style) = ProgressStyle::with_template("{msg} [{wide_bar}] {pos}/{len} ETA {eta}") {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    bar
 }

@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod inputs;
 pub mod models;
 pub mod predict;
+pub mod progress;
 pub mod report;
 pub mod run;
 pub mod system;

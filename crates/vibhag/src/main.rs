@@ -6,6 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: vibhag_kernels::HugePages = vibhag_kernels::HugePages;
+
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("VIBHAG_LOG").unwrap_or_else(|_| "warn".into()))

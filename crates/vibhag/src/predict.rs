@@ -9,8 +9,8 @@ use vibhag_data::{decode, encode};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::{PredictOptions, Prediction, Predictor, outputs};
 
-use crate::evaluate::progress_bar;
 use crate::inputs;
+use crate::progress::ItemBar;
 
 /// A kind of output file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,14 +97,14 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
         }
     }
     let names = unique_names(&images);
-    let bar = progress_bar(images.len(), "predicting", request.quiet);
+    let mut bar = ItemBar::new(images.len(), "predicting", request.quiet);
     let mut rows = Vec::with_capacity(images.len());
     for (path, name) in images.iter().zip(&names) {
         let began = std::time::Instant::now();
         let mut row =
             Row { image: path.clone(), size: None, classes: Vec::new(), files: Vec::new(), seconds: 0.0, error: None };
         let done = decode::read_image(path).and_then(|image| {
-            let prediction = predictor.predict(&image)?;
+            let prediction = predictor.predict_reporting(&image, &mut |share| bar.share(share))?;
             row.size = Some([image.width(), image.height()]);
             row.classes = outputs::class_summary(&prediction.labels, &predictor.manifest().classes);
             write_outputs(request, &predictor.manifest().classes, name, &image, &prediction, &mut row.files)
@@ -112,9 +112,9 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
         row.error = done.err().map(|error| error.to_string());
         row.seconds = began.elapsed().as_secs_f64();
         rows.push(row);
-        bar.inc(1);
+        bar.next();
     }
-    bar.finish_and_clear();
+    bar.finish();
     let path = request.out.join("predictions.json");
     let json =
         serde_json::to_string_pretty(&rows).map_err(|e| Error::config("cannot write predictions.json").because(e))?;

@@ -20,6 +20,7 @@ use vibhag_train::trainer::{self, Roles};
 use vibhag_train::{Plan, PlanRequest, TrainOptions, TrainOutcome};
 
 use crate::evaluate;
+use crate::progress;
 use crate::report;
 
 /// What `vibhag train` was asked for.
@@ -83,10 +84,12 @@ impl Examined {
 ///
 /// # Errors
 /// When the folder cannot be read or no format recognises it.
-pub fn examine(data: &Path, format: Option<&str>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Examined> {
+pub fn examine(data: &Path, format: Option<&str>, quiet: bool) -> Result<Examined> {
     let options = OpenOptions { format: format.map(str::to_owned), ..OpenOptions::default() };
     let dataset = vibhag_data::open(data, &options)?;
-    let fingerprint = fingerprint::scan(&dataset, progress);
+    let bar = progress::counter(dataset.samples.len(), "reading", quiet);
+    let fingerprint = fingerprint::scan(&dataset, &|_, _| bar.inc(1));
+    bar.finish_and_clear();
     let faults = fingerprint.faults.clone();
     Ok(Examined { dataset, fingerprint, faults })
 }
@@ -116,7 +119,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             .hint("continue it with --resume, or choose another folder with -o"));
     }
     let format = request.format.as_deref().or(stored.as_ref().map(|plan| plan.data.format.as_str()));
-    let examined = examine(&data, format, &|_, _| {})?;
+    let examined = examine(&data, format, request.quiet)?;
     refuse_faults(&examined.faults, request.skip_bad)?;
     let plan = match (stored, &request.plan) {
         (Some(plan), _) => plan.with_settings(&request.settings)?,

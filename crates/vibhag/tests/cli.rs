@@ -122,6 +122,8 @@ fn the_whole_story_from_two_folders_to_masks_and_scores() {
     std::fs::remove_file(data.join("images/broken.png")).unwrap();
     let evaluated = vibhag(&["evaluate", &text(&run), &text(&data), "--json"]);
     let direct: serde_json::Value = serde_json::from_slice(&evaluated.stdout).unwrap();
+    assert!(direct["notes"][0].as_str().unwrap().contains("was trained on"), "{direct}");
+    assert!(scores.get("notes").is_none());
     for key in [
         "dice_per_image",
         "iou_per_image",

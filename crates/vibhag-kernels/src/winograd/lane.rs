@@ -7,6 +7,12 @@ pub(super) trait Lane: Copy {
     fn sub(self, other: Self) -> Self;
     /// `self * k + other`.
     fn scale_add(self, k: f32, other: Self) -> Self;
+    /// `self * factor + other`, lane by lane.
+    fn mul_add(self, factor: Self, other: Self) -> Self;
+    /// The same value in every lane.
+    fn splat(value: f32) -> Self;
+    /// At least `low`, at most `high`; NaN stays NaN.
+    fn clamp(self, low: Self, high: Self) -> Self;
     fn load(source: &[f32; 8]) -> Self;
     fn store(self, target: &mut [f32; 8]);
     /// Columns 0..6 of eight tiles that start four columns apart.
@@ -30,6 +36,21 @@ impl Lane for [f32; 8] {
 
     fn scale_add(self, k: f32, other: Self) -> Self {
         std::array::from_fn(|l| self[l] * k + other[l])
+    }
+
+    fn mul_add(self, factor: Self, other: Self) -> Self {
+        std::array::from_fn(|l| self[l] * factor[l] + other[l])
+    }
+
+    fn splat(value: f32) -> Self {
+        [value; 8]
+    }
+
+    fn clamp(self, low: Self, high: Self) -> Self {
+        std::array::from_fn(|l| {
+            let v = if self[l] < low[l] { low[l] } else { self[l] };
+            if v > high[l] { high[l] } else { v }
+        })
     }
 
     fn load(source: &[f32; 8]) -> Self {
@@ -58,8 +79,8 @@ pub(super) use avx2::Avx2;
 mod avx2 {
     use std::arch::x86_64::{
         __m256, _mm_loadu_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set_m128, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps,
-        _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_set_m128, _mm256_set1_ps,
+        _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
     };
 
     use super::Lane;
@@ -113,6 +134,28 @@ mod avx2 {
         fn scale_add(self, k: f32, other: Self) -> Self {
             // SAFETY: AVX2 and FMA were detected.
             Self(unsafe { _mm256_fmadd_ps(self.0, _mm256_set1_ps(k), other.0) })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn mul_add(self, factor: Self, other: Self) -> Self {
+            // SAFETY: AVX2 and FMA were detected.
+            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, other.0) })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn splat(value: f32) -> Self {
+            // SAFETY: AVX2 was detected.
+            Self(unsafe { _mm256_set1_ps(value) })
+        }
+
+        #[inline(always)]
+        #[allow(unsafe_code)]
+        fn clamp(self, low: Self, high: Self) -> Self {
+            // The instructions return their second operand when one is NaN.
+            // SAFETY: AVX2 was detected.
+            Self(unsafe { _mm256_min_ps(high.0, _mm256_max_ps(low.0, self.0)) })
         }
 
         #[inline(always)]

@@ -2,7 +2,43 @@
 
 use super::POINTS;
 use super::lane::Lane;
+use crate::epilogue::Epilogue;
 use crate::simd::Shared;
+
+/// Tiles that a product takes at once.
+pub(super) const PANEL: usize = 16;
+
+/// Where the transformed values of a block of tiles lie.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    channels: usize,
+    /// Tiles of the block, a multiple of [`PANEL`].
+    count: usize,
+    channel: usize,
+    panel: usize,
+}
+
+impl Layout {
+    /// `[36][channels][tiles]`.
+    pub(super) fn rows([channels, count]: [usize; 2]) -> Self {
+        Self { channels, count, channel: count, panel: PANEL }
+    }
+
+    /// `[36][tiles / 16][channels][16]`.
+    pub(super) fn panels([channels, count]: [usize; 2]) -> Self {
+        Self { channels, count, channel: PANEL, panel: PANEL * channels }
+    }
+
+    /// Floats of one of the 36 points.
+    fn point(&self) -> usize {
+        self.channels * self.count
+    }
+
+    /// Where eight tiles from tile `at` (a multiple of eight) of channel `c` lie within a point.
+    fn start(&self, c: usize, at: usize) -> usize {
+        c * self.channel + at / PANEL * self.panel + at % PANEL
+    }
+}
 
 /// The tiles of a convolution; every output tile is 4x4 and reads 6x6 inputs.
 #[derive(Clone, Copy)]
@@ -82,6 +118,9 @@ fn gather<L: Lane, const R: usize>(
 ) -> [[L; 6]; R] {
     let plane = |n: usize| &src[(n * channels + c) * h * w..][..h * w];
     let mut rows = [[L::zero(); 6]; R];
+    if t >= grid.tiles() {
+        return rows;
+    }
     if grid.in_a_row(t) {
         let [n, y0, x0] = grid.place(t);
         let plane = plane(n);
@@ -131,12 +170,17 @@ fn gather<L: Lane, const R: usize>(
 /// Writes 6x6 transformed values of eight tiles.
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn scatter<L: Lane>(values: &[[L; 6]; 6], out: Shared<'_>, [channels, c]: [usize; 2], [count, at]: [usize; 2]) {
-    assert!(out.len() >= POINTS * channels * count && c < channels && at + 8 <= count, "transformed tiles do not fit");
+unsafe fn scatter<L: Lane>(values: &[[L; 6]; 6], out: Shared<'_>, layout: &Layout, c: usize, at: usize) {
+    let size = layout.point();
+    assert!(
+        out.len() >= POINTS * size && c < layout.channels && at + 8 <= layout.count,
+        "transformed tiles do not fit"
+    );
+    let first = layout.start(c, at);
     for i in 0..6 {
         for j in 0..6 {
-            let start = ((i * 6 + j) * channels + c) * count + at;
-            // SAFETY: `start + 8 <= 36 * channels * count` by the assertion; the rows of channel `c` are the caller's
+            let start = (i * 6 + j) * size + first;
+            // SAFETY: `first + 8 <= size` in both layouts by the assertion, so the region check holds; the rows of channel `c` are the caller's
             // own by the contract of the callers.
             unsafe { values[i][j].store(&mut *out.region(start, start + 8).cast::<[f32; 8]>()) };
         }
@@ -145,8 +189,9 @@ unsafe fn scatter<L: Lane>(values: &[[L; 6]; 6], out: Shared<'_>, [channels, c]:
 
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn input_body<L: Lane>(grid: &Grid, x: &[f32], of: [usize; 2], [t0, count]: [usize; 2], v: Shared<'_>) {
-    for at in (0..count).step_by(8) {
+unsafe fn input_body<L: Lane>(grid: &Grid, x: &[f32], c: usize, t0: usize, layout: &Layout, v: Shared<'_>) {
+    let of = [layout.channels, c];
+    for at in (0..layout.count).step_by(8) {
         let d: [[L; 6]; 6] = gather(grid, x, of, grid.input, grid.before, t0 + at);
         let mut half = d;
         for i in 0..6 {
@@ -160,14 +205,15 @@ unsafe fn input_body<L: Lane>(grid: &Grid, x: &[f32], of: [usize; 2], [t0, count
             }
         }
         // SAFETY: passed on.
-        unsafe { scatter(&values, v, of, [count, at]) };
+        unsafe { scatter(&values, v, layout, c, at) };
     }
 }
 
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn gradient_body<L: Lane>(grid: &Grid, dy: &[f32], of: [usize; 2], [t0, count]: [usize; 2], m: Shared<'_>) {
-    for at in (0..count).step_by(8) {
+unsafe fn gradient_body<L: Lane>(grid: &Grid, dy: &[f32], c: usize, t0: usize, layout: &Layout, m: Shared<'_>) {
+    let of = [layout.channels, c];
+    for at in (0..layout.count).step_by(8) {
         let d: [[L; 6]; 4] = gather(grid, dy, of, grid.output, [0, 0], t0 + at);
         let mut half = d;
         for i in 0..4 {
@@ -181,7 +227,7 @@ unsafe fn gradient_body<L: Lane>(grid: &Grid, dy: &[f32], of: [usize; 2], [t0, c
             }
         }
         // SAFETY: passed on.
-        unsafe { scatter(&values, m, of, [count, at]) };
+        unsafe { scatter(&values, m, layout, c, at) };
     }
 }
 
@@ -190,19 +236,26 @@ unsafe fn gradient_body<L: Lane>(grid: &Grid, dy: &[f32], of: [usize; 2], [t0, c
 unsafe fn output_body<L: Lane>(
     grid: &Grid,
     m: &[f32],
-    [channels, c]: [usize; 2],
-    [t0, count]: [usize; 2],
+    c: usize,
+    t0: usize,
+    layout: &Layout,
+    epilogue: &Epilogue<'_>,
     y: Shared<'_>,
 ) {
     let [h, w] = grid.output;
-    assert!(m.len() >= POINTS * channels * count, "transformed outputs missing");
-    for at in (0..count).step_by(8) {
+    let (channels, size) = (layout.channels, layout.point());
+    assert!(m.len() >= POINTS * size && c < channels, "transformed outputs missing");
+    let (low, high) = (L::splat(epilogue.low), L::splat(epilogue.high));
+    let bias = L::splat(epilogue.bias_of(c));
+    // With a residual the bounds apply after it was added.
+    let bounded = epilogue.residual.is_none();
+    for at in (0..layout.count.min(grid.tiles() - t0)).step_by(8) {
+        let first = layout.start(c, at);
         let mut half = [[L::zero(); 6]; 4];
         for j in 0..6 {
             let mut column = [L::zero(); 6];
             for i in 0..6 {
-                let start = ((i * 6 + j) * channels + c) * count + at;
-                if let Some(chunk) = m[start..].first_chunk::<8>() {
+                if let Some(chunk) = m[(i * 6 + j) * size + first..].first_chunk::<8>() {
                     column[i] = L::load(chunk);
                 }
             }
@@ -214,29 +267,34 @@ unsafe fn output_body<L: Lane>(
         let mut tile = [[L::zero(); 4]; 4];
         for i in 0..4 {
             tile[i] = output_pass(half[i]);
+            for j in 0..4 {
+                tile[i][j] = tile[i][j].add(bias);
+                if bounded {
+                    tile[i][j] = tile[i][j].clamp(low, high);
+                }
+            }
         }
         let t = t0 + at;
         if grid.in_a_row(t) {
             let [n, y0, x0] = grid.place(t);
             for i in 0..4.min(h - y0) {
-                let columns = tile[i];
                 let start = ((n * channels + c) * h + y0 + i) * w + x0;
                 // SAFETY: these tiles of channel `c` are the caller's own.
                 let line = unsafe { y.part(start, 32.min(w - x0)) };
                 if let Some(chunk) = line.first_chunk_mut() {
-                    L::join(columns, chunk);
+                    L::join(tile[i], chunk);
                 } else {
                     let mut chunk = [0.0; 32];
-                    L::join(columns, &mut chunk);
+                    L::join(tile[i], &mut chunk);
                     line.copy_from_slice(&chunk[..line.len()]);
                 }
+                epilogue.add_residual(start, line);
             }
             continue;
         }
         for i in 0..4 {
-            let columns = tile[i];
             let mut chunk = [0.0; 32];
-            L::join(columns, &mut chunk);
+            L::join(tile[i], &mut chunk);
             for (l, values) in chunk.chunks_exact(4).enumerate().take(grid.tiles() - t) {
                 let [n, y0, x0] = grid.place(t + l);
                 if y0 + i < h {
@@ -244,6 +302,7 @@ unsafe fn output_body<L: Lane>(
                     // SAFETY: these tiles of channel `c` are the caller's own.
                     let line = unsafe { y.part(start, 4.min(w - x0)) };
                     line.copy_from_slice(&values[..line.len()]);
+                    epilogue.add_residual(start, line);
                 }
             }
         }
@@ -252,49 +311,50 @@ unsafe fn output_body<L: Lane>(
 
 /// A transform for the running CPU.
 macro_rules! transform {
-    ($(#[$meta:meta])* $name:ident, $body:ident) => {
+    ($(#[$meta:meta])* $name:ident, $body:ident, ($($arg:ident : $ty:ty),*)) => {
         $(#[$meta])*
         #[allow(unsafe_code)]
-        pub(super) unsafe fn $name(grid: &Grid, from: &[f32], of: [usize; 2], tiles: [usize; 2], to: Shared<'_>) {
+        pub(super) unsafe fn $name($($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
-                unsafe fn wide(grid: &Grid, from: &[f32], of: [usize; 2], tiles: [usize; 2], to: Shared<'_>) {
+                unsafe fn wide($($arg: $ty),*) {
                     // SAFETY: passed on.
-                    unsafe { $body::<super::lane::Avx2>(grid, from, of, tiles, to) }
+                    unsafe { $body::<super::lane::Avx2>($($arg),*) }
                 }
                 if crate::simd::has_avx2() {
                     // SAFETY: the features were just detected; the rest is passed on.
-                    return unsafe { wide(grid, from, of, tiles, to) };
+                    return unsafe { wide($($arg),*) };
                 }
             }
             // SAFETY: passed on.
-            unsafe { $body::<[f32; 8]>(grid, from, of, tiles, to) }
+            unsafe { $body::<[f32; 8]>($($arg),*) }
         }
     };
 }
 
 transform! {
-    /// `B^T d B` of channel `c` of `of = [channels, c]` for the tiles `[first, count]` into `[36][channels][count]`;
-    /// tiles past the last one become zero. `count` is a multiple of eight.
+    /// `B^T d B` of channel `c` for the layout's tiles from tile `t0` on; tiles past the last one become zero.
     ///
     /// # Safety
-    /// No other live reference may overlap the rows of channel `c`.
-    input_tiles, input_body
+    /// No other live reference may overlap the rows of channel `c` in `v`.
+    input_tiles, input_body, (grid: &Grid, x: &[f32], c: usize, t0: usize, layout: &Layout, v: Shared<'_>)
 }
 
 transform! {
     /// `A dy A^T`, otherwise as [`input_tiles`].
     ///
     /// # Safety
-    /// No other live reference may overlap the rows of channel `c`.
-    gradient_tiles, gradient_body
+    /// No other live reference may overlap the rows of channel `c` in `m`.
+    gradient_tiles, gradient_body, (grid: &Grid, dy: &[f32], c: usize, t0: usize, layout: &Layout, m: Shared<'_>)
 }
 
 transform! {
-    /// `A^T m A` from `[36][channels][count]` into the planes.
+    /// `A^T m A` with the epilogue, into the planes.
     ///
     /// # Safety
     /// No other live reference may overlap these tiles of channel `c` in the output.
-    output_tiles, output_body
+    output_tiles, output_body, (
+        grid: &Grid, m: &[f32], c: usize, t0: usize, layout: &Layout, epilogue: &Epilogue<'_>, y: Shared<'_>
+    )
 }

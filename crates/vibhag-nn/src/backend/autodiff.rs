@@ -1,127 +1,19 @@
-//! The backward passes as nodes of burn's autodiff graph.
+//! The kernels as nodes of burn's autodiff graph; the backward passes lie in the modules.
+
+mod conv;
+mod maps;
+mod norm;
 
 use burn::backend::{TensorMetadata, tensor::FloatTensor};
-use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
-use burn_autodiff::{Autodiff, NodeId};
-use vibhag_kernels::{Activation, ConvShape};
+use burn_autodiff::Autodiff;
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn_autodiff::ops::{Backward, OpsKind};
+use vibhag_kernels::{Activation, ConvShape, UpShape};
 
-use super::extension::{KernelGrads, KernelOps};
-
-#[derive(Debug)]
-struct Conv;
-
-impl<B: KernelGrads> Backward<B, 2> for Conv {
-    type State = (NodeId, NodeId, ConvShape);
-
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, weight, shape) = ops.state;
-        let dy = grads.consume::<B>(&ops.node);
-        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
-        let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(weight);
-        let [for_x, for_weight] = ops.parents;
-        if let Some(node) = for_weight {
-            grads.register::<B>(node.id, B::conv2d_dw(x, dy.clone(), shape));
-        }
-        if let Some(node) = for_x {
-            grads.register::<B>(node.id, B::conv2d_dx(weight, dy, shape));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ConvBias;
-
-impl<B: KernelGrads> Backward<B, 3> for ConvBias {
-    type State = (NodeId, NodeId, ConvShape);
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, weight, shape) = ops.state;
-        let dy = grads.consume::<B>(&ops.node);
-        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
-        let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(weight);
-        let [for_x, for_weight, for_bias] = ops.parents;
-        if let Some(node) = for_bias {
-            grads.register::<B>(node.id, B::conv2d_db(dy.clone(), shape));
-        }
-        if let Some(node) = for_weight {
-            grads.register::<B>(node.id, B::conv2d_dw(x, dy.clone(), shape));
-        }
-        if let Some(node) = for_x {
-            grads.register::<B>(node.id, B::conv2d_dx(weight, dy, shape));
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Norm;
-
-impl<B: KernelGrads> Backward<B, 3> for Norm {
-    type State = (NodeId, [FloatTensor<B>; 3], f32, Activation);
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, parameters, eps, act) = ops.state;
-        let dy = grads.consume::<B>(&ops.node);
-        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
-        let (dx, dgamma, dbeta) = B::batch_norm_grads(x, parameters, dy, eps, act);
-        for (node, gradient) in ops.parents.into_iter().zip([dx, dgamma, dbeta]) {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, gradient);
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Affine;
-
-impl<B: KernelGrads> Backward<B, 3> for Affine {
-    type State = (NodeId, [FloatTensor<B>; 2], Activation);
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, parameters, act) = ops.state;
-        let dy = grads.consume::<B>(&ops.node);
-        let x = checkpointer.retrieve_node_output::<FloatTensor<B>>(x);
-        let (dx, dscale, dshift) = B::affine_grads(x, parameters, dy, act);
-        for (node, gradient) in ops.parents.into_iter().zip([dx, dscale, dshift]) {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, gradient);
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Upsample;
-
-impl<B: KernelGrads> Backward<B, 1> for Upsample {
-    type State = ();
-
-    fn backward(self, ops: Ops<(), 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let dy = grads.consume::<B>(&ops.node);
-        if let [Some(node)] = ops.parents {
-            grads.register::<B>(node.id, B::upsample_grads(dy, 0).0);
-        }
-    }
-}
-
-#[derive(Debug)]
-struct UpsampleConcat;
-
-impl<B: KernelGrads> Backward<B, 2> for UpsampleConcat {
-    type State = usize;
-
-    fn backward(self, ops: Ops<usize, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let dy = grads.consume::<B>(&ops.node);
-        let (dx, dskip) = B::upsample_grads(dy, ops.state);
-        for (node, gradient) in ops.parents.into_iter().zip([dx, dskip]) {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, gradient);
-            }
-        }
-    }
-}
+use super::extension::{ClassTruth, KernelGrads, KernelOps};
+use conv::{Conv, ConvBias, ConvTranspose};
+use maps::{ClassSums, MaxPool, Upsample, UpsampleConcat};
+use norm::{Affine, Norm, NormAgain};
 
 impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
     fn kernel_conv2d(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape) -> FloatTensor<Self> {
@@ -162,7 +54,15 @@ impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         eps: f32,
         act: Activation,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let prep = Norm.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful();
+        let nodes = [x.node(), gamma.node(), beta.node()];
+        let again = NormAgain::<B> {
+            x: x.node().id(),
+            gamma: gamma.clone().into_primitive(),
+            beta: beta.clone().into_primitive(),
+            eps,
+            act,
+        };
+        let prep = Norm.prepare::<C>(nodes).memory_bound().retro_forward(again).parents([&x, &gamma, &beta]).stateful();
         let (gamma, beta) = (gamma.into_primitive(), beta.into_primitive());
         let compute = |x| B::kernel_batch_norm(x, gamma.clone(), beta.clone(), eps, act);
         match prep {
@@ -195,6 +95,45 @@ impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
                 prep.finish((id, [scale, shift], act), y)
             }
             OpsKind::UnTracked(prep) => prep.finish(compute(x.into_primitive())),
+        }
+    }
+
+    fn kernel_conv_transpose(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        shape: UpShape,
+    ) -> FloatTensor<Self> {
+        let prep = ConvTranspose.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
+        let compute = |x: FloatTensor<Self>, weight: FloatTensor<Self>| {
+            B::kernel_conv_transpose(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), shape)
+        };
+        match prep {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&weight), shape);
+                prep.finish(state, compute(x, weight))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(compute(x, weight)),
+        }
+    }
+
+    fn kernel_max_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match MaxPool.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let id = prep.checkpoint(&x);
+                prep.finish(id, B::kernel_max_pool(x.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_max_pool(x.into_primitive())),
+        }
+    }
+
+    fn kernel_class_sums(logits: FloatTensor<Self>, truth: ClassTruth) -> FloatTensor<Self> {
+        match ClassSums.prepare::<C>([logits.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&logits), truth.clone());
+                prep.finish(state, B::kernel_class_sums(logits.into_primitive(), truth))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_class_sums(logits.into_primitive(), truth)),
         }
     }
 

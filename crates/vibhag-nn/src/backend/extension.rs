@@ -1,7 +1,18 @@
 //! The operations that the kernels add to burn's backends.
 
+use std::sync::Arc;
+
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
-use vibhag_kernels::{Activation, ConvShape};
+use vibhag_kernels::{Activation, ConvShape, UpShape};
+
+/// What logits are compared with, see [`vibhag_kernels::Truth`].
+#[derive(Debug, Clone)]
+pub(super) struct ClassTruth {
+    pub(super) labels: Arc<[u16]>,
+    pub(super) ignore: u16,
+    pub(super) weights: Arc<[f32]>,
+    pub(super) smoothing: f32,
+}
 
 /// Differentiable operations, dispatched to plain CPU tensors or to their autodiff wrapper.
 #[backend_extension(Flex, Autodiff)]
@@ -34,6 +45,20 @@ pub(super) trait KernelOps: Backend {
         act: Activation,
     ) -> FloatTensor<Self>;
 
+    /// Transposed 2x2 convolution of stride 2.
+    fn kernel_conv_transpose(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        shape: UpShape,
+    ) -> FloatTensor<Self>;
+
+    /// 2x2 max pooling of stride 2.
+    fn kernel_max_pool(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Sums of the softmax by image and class, and the cross-entropy.
+    fn kernel_class_sums(logits: FloatTensor<Self>, truth: ClassTruth) -> FloatTensor<Self>;
+
     /// Nearest 2x upsampling.
     fn kernel_upsample(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -46,6 +71,9 @@ pub(super) type ChannelGrads<B> = (FloatTensor<B>, FloatTensor<B>, FloatTensor<B
 
 /// The backward passes, on plain tensors.
 pub(super) trait KernelGrads: KernelOps {
+    /// Gradient of the logits of [`KernelOps::kernel_class_sums`].
+    fn class_sums_dx(logits: FloatTensor<Self>, dy: FloatTensor<Self>, truth: ClassTruth) -> FloatTensor<Self>;
+
     /// Gradient of a convolution's input.
     fn conv2d_dx(weight: FloatTensor<Self>, dy: FloatTensor<Self>, shape: ConvShape) -> FloatTensor<Self>;
 
@@ -54,6 +82,18 @@ pub(super) trait KernelGrads: KernelOps {
 
     /// Gradient of a convolution's bias.
     fn conv2d_db(dy: FloatTensor<Self>, shape: ConvShape) -> FloatTensor<Self>;
+
+    /// Gradient of a transposed convolution's input.
+    fn conv_transpose_dx(weight: FloatTensor<Self>, dy: FloatTensor<Self>, shape: UpShape) -> FloatTensor<Self>;
+
+    /// Gradient of a transposed convolution's weights.
+    fn conv_transpose_dw(x: FloatTensor<Self>, dy: FloatTensor<Self>, shape: UpShape) -> FloatTensor<Self>;
+
+    /// Gradient of a transposed convolution's bias.
+    fn conv_transpose_db(dy: FloatTensor<Self>, shape: UpShape) -> FloatTensor<Self>;
+
+    /// Gradient of 2x2 max pooling, from its input.
+    fn max_pool_dx(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Gradients of the batch normalisation, from its statistics, scale and shift.
     fn batch_norm_grads(

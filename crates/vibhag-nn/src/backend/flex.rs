@@ -3,9 +3,9 @@
 use burn::backend::TensorMetadata;
 use burn::tensor::TensorData;
 use burn_flex::{Flex, FlexTensor};
-use vibhag_kernels::{self as kernels, Activation, BatchNorm, ConvShape, Planes};
+use vibhag_kernels::{self as kernels, Activation, BatchNorm, ConvShape, Planes, Truth, UpShape};
 
-use super::extension::{ChannelGrads, KernelGrads, KernelOps};
+use super::extension::{ChannelGrads, ClassTruth, KernelGrads, KernelOps};
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
@@ -18,6 +18,11 @@ fn dims(x: &FlexTensor) -> [usize; 4] {
 
 fn planes([n, c, h, w]: [usize; 4]) -> Planes {
     Planes { n, c, len: h * w }
+}
+
+fn borrowed(truth: &ClassTruth) -> Truth<'_> {
+    let ClassTruth { labels, ignore, weights, smoothing } = truth;
+    Truth { labels, ignore: *ignore, weights, smoothing: *smoothing }
 }
 
 fn convolve(x: &FlexTensor, weight: &FlexTensor, bias: Option<&[f32]>, shape: &ConvShape) -> FlexTensor {
@@ -70,6 +75,28 @@ impl KernelOps for Flex {
         tensor(y, shape)
     }
 
+    fn kernel_conv_transpose(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, shape: UpShape) -> FlexTensor {
+        let (x, weight, bias) = (x.to_contiguous(), weight.to_contiguous(), bias.to_contiguous());
+        let mut y = vec![0.0; shape.output_len()];
+        kernels::conv_transpose2x2(&shape, x.storage(), weight.storage(), Some(bias.storage()), &mut y);
+        tensor(y, [shape.n, shape.cout, 2 * shape.h, 2 * shape.w])
+    }
+
+    fn kernel_max_pool(x: FlexTensor) -> FlexTensor {
+        let x = x.to_contiguous();
+        let [n, c, h, w] = dims(&x);
+        let mut y = vec![0.0; n * c * (h / 2) * (w / 2)];
+        kernels::max_pool([n * c, h, w], 2, 2, 0, x.storage(), &mut y);
+        tensor(y, [n, c, h / 2, w / 2])
+    }
+
+    fn kernel_class_sums(logits: FlexTensor, truth: ClassTruth) -> FlexTensor {
+        let logits = logits.to_contiguous();
+        let sums = kernels::class_sums(planes(dims(&logits)), logits.storage(), borrowed(&truth));
+        let count = sums.len();
+        tensor(sums, [count])
+    }
+
     fn kernel_upsample(x: FlexTensor) -> FlexTensor {
         upsample(&x, &[], 0)
     }
@@ -81,6 +108,14 @@ impl KernelOps for Flex {
 }
 
 impl KernelGrads for Flex {
+    fn class_sums_dx(logits: FlexTensor, dy: FlexTensor, truth: ClassTruth) -> FlexTensor {
+        let (logits, dy) = (logits.to_contiguous(), dy.to_contiguous());
+        let shape = dims(&logits);
+        let mut dx = vec![0.0; planes(shape).total()];
+        kernels::class_sums_backward(planes(shape), logits.storage(), borrowed(&truth), dy.storage(), &mut dx);
+        tensor(dx, shape)
+    }
+
     fn conv2d_dx(weight: FlexTensor, dy: FlexTensor, shape: ConvShape) -> FlexTensor {
         let mut dx = vec![0.0; shape.input_len()];
         kernels::backward_data(&shape, weight.to_contiguous().storage(), dy.to_contiguous().storage(), &mut dx);
@@ -95,6 +130,32 @@ impl KernelGrads for Flex {
 
     fn conv2d_db(dy: FlexTensor, shape: ConvShape) -> FlexTensor {
         tensor(kernels::backward_bias(&shape, dy.to_contiguous().storage()), [shape.cout])
+    }
+
+    fn conv_transpose_dx(weight: FlexTensor, dy: FlexTensor, shape: UpShape) -> FlexTensor {
+        let (weight, dy) = (weight.to_contiguous(), dy.to_contiguous());
+        let mut dx = vec![0.0; shape.input_len()];
+        kernels::conv_transpose2x2_backward_data(&shape, weight.storage(), dy.storage(), &mut dx);
+        tensor(dx, [shape.n, shape.cin, shape.h, shape.w])
+    }
+
+    fn conv_transpose_dw(x: FlexTensor, dy: FlexTensor, shape: UpShape) -> FlexTensor {
+        let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
+        let mut dw = vec![0.0; shape.weight_len()];
+        kernels::conv_transpose2x2_backward_weights(&shape, x.storage(), dy.storage(), &mut dw);
+        tensor(dw, [shape.cin, shape.cout, 2, 2])
+    }
+
+    fn conv_transpose_db(dy: FlexTensor, shape: UpShape) -> FlexTensor {
+        tensor(kernels::conv_transpose2x2_backward_bias(&shape, dy.to_contiguous().storage()), [shape.cout])
+    }
+
+    fn max_pool_dx(x: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        let (x, dy) = (x.to_contiguous(), dy.to_contiguous());
+        let [n, c, h, w] = dims(&x);
+        let mut dx = vec![0.0; n * c * h * w];
+        kernels::max_pool2x2_backward([n * c, h, w], x.storage(), dy.storage(), &mut dx);
+        tensor(dx, [n, c, h, w])
     }
 
     fn batch_norm_grads(

@@ -86,6 +86,22 @@ fn upsampling_with_skip_equals_burns_own() {
 }
 
 #[test]
+fn transposed_convolutions_equal_burns_own() {
+    for (x, w) in [(vec![2, 5, 7, 9], vec![5, 3, 2, 2]), (vec![1, 70, 3, 40], vec![70, 20, 2, 2])] {
+        assert_close(both(&[x, w.clone(), vec![w[1]]], |t, s| {
+            conv_transpose2x2(shaped(&t[0], &s[0]), shaped(&t[1], &s[1]), t[2].clone())
+        }));
+    }
+}
+
+#[test]
+fn max_pooling_equals_burns_own() {
+    for x in [vec![2, 3, 8, 10], vec![1, 2, 7, 5], vec![1, 1, 2, 2]] {
+        assert_close(both(&[x], |t, s| max_pool2x2(shaped(&t[0], &s[0]))));
+    }
+}
+
+#[test]
 fn batch_statistics_are_the_means_and_biased_variances() {
     let device = Device::flex();
     let x = Tensor::<4>::random([3, 2, 5, 6], Distribution::Normal(4.0, 2.0), &device);

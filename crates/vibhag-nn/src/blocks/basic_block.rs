@@ -1,10 +1,11 @@
 //! The two-convolution residual block (He et al., "Deep residual learning", 2016).
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::{BatchNorm, Conv2d, ConvSpec, Layer, Sequential, conv_norm};
-use crate::ops::{self, Activation};
+use super::{BatchNorm, Conv2d, ConvSpec, Layer, Sequential};
+use crate::engine::Engine;
+use crate::ops::Activation;
 
 /// ResNet-18's and -34's block, under torchvision's names.
 #[derive(Module, Debug)]
@@ -35,13 +36,13 @@ impl BasicBlock {
     }
 
     /// [N, C, H, W] -> [N, O, H / stride, W / stride].
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = conv_norm(&self.conv1, &self.bn1, Activation::Relu, x.clone());
-        let y = conv_norm(&self.conv2, &self.bn2, Activation::Identity, y);
+    pub fn forward<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
+        let y = engine.conv(x.clone(), &self.conv1, Some(&self.bn1), Activation::Relu);
+        let y = engine.conv(y, &self.conv2, Some(&self.bn2), Activation::Identity);
         let shortcut = match &self.downsample {
-            Some(layers) => layers.forward(x),
+            Some(layers) => layers.forward(engine, x),
             None => x,
         };
-        ops::activate(y + shortcut, Activation::Relu)
+        engine.add(y, shortcut, Activation::Relu)
     }
 }

@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
+use vibhag_core::Result;
 
 use crate::ops;
 
@@ -100,13 +101,43 @@ impl Conv2d {
     /// Convolves with other numbers in place of the layer's own, for folded normalisation.
     pub(crate) fn apply(&self, x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
-        let kernel = weight.dims()[2];
-        let padding = match self.padding {
-            Padding::Symmetric(padding) => [(padding, padding); 2],
-            Padding::Same => [height, width].map(|side| same_padding(side, kernel, self.stride)),
-        };
+        let [top, left, bottom, right] = self.padding_for([height, width]);
+        let padding = [(top, bottom), (left, right)];
         let options = ConvOptions::new_with_padding([self.stride; 2], padding, [1; 2], self.groups);
         ops::conv2d(x, weight, bias, options)
+    }
+
+    /// Step in both directions.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Groups of channels that do not see each other.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Rows and columns of zeros around an input of `size` (height, width): top, left, bottom,
+    /// right.
+    pub fn padding_for(&self, size: [usize; 2]) -> [usize; 4] {
+        let kernel = self.weight.dims()[2];
+        let [(top, bottom), (left, right)] = match self.padding {
+            Padding::Symmetric(padding) => [(padding, padding); 2],
+            Padding::Same => size.map(|side| same_padding(side, kernel, self.stride)),
+        };
+        [top, left, bottom, right]
+    }
+
+    /// The kernels [O, C / groups, K, K] and the bias \[O\], zeros where there is none.
+    ///
+    /// # Errors
+    /// When the device does not give the values out.
+    pub fn values(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let bias = match &self.bias {
+            Some(bias) => ops::values(bias.val())?,
+            None => vec![0.0; self.weight.dims()[0]],
+        };
+        Ok((ops::values(self.weight.val())?, bias))
     }
 }
 
@@ -139,6 +170,19 @@ impl ConvTranspose2d {
     /// [N, C, H, W] -> [N, O, 2H, 2W].
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv_transpose2d(x, self.weight.val(), Some(self.bias.val()), self.stride)
+    }
+
+    /// Step in both directions.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// The kernels [C, O, K, K] and the bias \[O\].
+    ///
+    /// # Errors
+    /// When the device does not give the values out.
+    pub fn values(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        Ok((ops::values(self.weight.val())?, ops::values(self.bias.val())?))
     }
 }
 

@@ -5,9 +5,10 @@
 #![allow(clippy::used_underscore_binding)]
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::{BatchNorm, Conv2d, ConvSpec, conv_norm};
+use super::{BatchNorm, Conv2d, ConvSpec};
+use crate::engine::Engine;
 use crate::ops::Activation;
 
 /// Epsilon of every normalisation in EfficientNet.
@@ -59,13 +60,13 @@ impl MbConv {
     }
 
     /// [N, C, H, W] -> [N, O, ceil(H / stride), ceil(W / stride)].
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    pub fn forward<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
         let wide = match (&self._expand_conv, &self._bn0) {
-            (Some(conv), Some(norm)) => conv_norm(conv, norm, Activation::Relu6, x.clone()),
+            (Some(conv), Some(norm)) => engine.conv(x.clone(), conv, Some(norm), Activation::Relu6),
             _ => x.clone(),
         };
-        let wide = conv_norm(&self._depthwise_conv, &self._bn1, Activation::Relu6, wide);
-        let y = conv_norm(&self._project_conv, &self._bn2, Activation::Identity, wide);
-        if self.residual { x + y } else { y }
+        let wide = engine.conv(wide, &self._depthwise_conv, Some(&self._bn1), Activation::Relu6);
+        let y = engine.conv(wide, &self._project_conv, Some(&self._bn2), Activation::Identity);
+        if self.residual { engine.add(x, y, Activation::Identity) } else { y }
     }
 }

@@ -2,6 +2,7 @@
 
 use burn::module::{Flag, Module, Param};
 use burn::tensor::{Device, Tensor};
+use vibhag_core::Result;
 
 use super::{Buffer, Conv2d};
 use crate::ops::{self, Activation};
@@ -53,6 +54,16 @@ impl BatchNorm {
         }
         let (scale, shift) = self.affine();
         ops::affine_act(x, scale, shift, activation)
+    }
+
+    /// The running statistics as one multiplication and one addition per channel: scale and shift,
+    /// \[C\] each.
+    ///
+    /// # Errors
+    /// When the device does not give the values out.
+    pub fn scale_and_shift(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let (scale, shift) = self.affine();
+        Ok((ops::values(scale)?, ops::values(shift)?))
     }
 
     fn uses_batch_statistics(&self, x: &Tensor<4>) -> bool {

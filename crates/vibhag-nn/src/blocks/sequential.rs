@@ -1,10 +1,11 @@
 //! Layers in a row, numbered as PyTorch's `nn.Sequential` numbers them (activations count).
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::{BatchNorm, Conv2d, ConvSpec, conv_norm};
-use crate::ops::{self, Activation};
+use super::{BatchNorm, Conv2d, ConvSpec};
+use crate::engine::Engine;
+use crate::ops::Activation;
 
 /// One layer of a [`Sequential`].
 #[derive(Module, Debug)]
@@ -71,26 +72,27 @@ impl Sequential {
     }
 
     /// Runs all layers on [N, C, H, W].
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        Self::run(&self.layers, x)
+    pub fn forward<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
+        Self::run(engine, &self.layers, x)
     }
 
     /// Runs some layers; a convolution with the layers that follow it is one step.
-    pub fn run(mut layers: &[Layer], mut x: Tensor<4>) -> Tensor<4> {
+    pub fn run<E: Engine>(engine: &mut E, mut layers: &[Layer], mut x: E::Map) -> E::Map {
         loop {
             (x, layers) = match layers {
                 [] => return x,
                 [Layer::Conv(conv), Layer::Norm(norm), Layer::Act(act), rest @ ..] => {
-                    (conv_norm(conv, norm, act.kind, x), rest)
+                    (engine.conv(x, conv, Some(norm), act.kind), rest)
                 }
                 [Layer::Conv(conv), Layer::Norm(norm), rest @ ..] => {
-                    (conv_norm(conv, norm, Activation::Identity, x), rest)
+                    (engine.conv(x, conv, Some(norm), Activation::Identity), rest)
                 }
-                [Layer::Conv(conv), rest @ ..] => (conv.forward(x), rest),
-                [Layer::Norm(norm), Layer::Act(act), rest @ ..] => (norm.forward(x, act.kind), rest),
-                [Layer::Norm(norm), rest @ ..] => (norm.forward(x, Activation::Identity), rest),
-                [Layer::Act(act), rest @ ..] => (ops::activate(x, act.kind), rest),
-                [Layer::Pool(_), rest @ ..] => (ops::max_pool2d(x, 2, 2, 0), rest),
+                [Layer::Conv(conv), Layer::Act(act), rest @ ..] => (engine.conv(x, conv, None, act.kind), rest),
+                [Layer::Conv(conv), rest @ ..] => (engine.conv(x, conv, None, Activation::Identity), rest),
+                [Layer::Norm(norm), Layer::Act(act), rest @ ..] => (engine.norm(x, norm, act.kind), rest),
+                [Layer::Norm(norm), rest @ ..] => (engine.norm(x, norm, Activation::Identity), rest),
+                [Layer::Act(act), rest @ ..] => (engine.activate(x, act.kind), rest),
+                [Layer::Pool(_), rest @ ..] => (engine.max_pool(x, 2, 2, 0), rest),
             };
         }
     }

@@ -6,13 +6,13 @@ mod segnet;
 mod unet;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 pub use pyramid::PyramidUNet;
 pub use segnet::SegNetDecoder;
 pub use unet::UNetDecoder;
 
 use crate::encoders::Features;
+use crate::engine::Engine;
 
 /// Any decoder.
 #[derive(Module, Debug)]
@@ -41,11 +41,11 @@ impl Decoder {
     }
 
     /// One map [N, C, H, W] at the image's resolution.
-    pub fn forward(&self, features: Features) -> Tensor<4> {
+    pub fn forward<E: Engine>(&self, engine: &mut E, features: Features<E>) -> E::Map {
         match self {
-            Self::UNet(decoder) => decoder.forward(features.maps),
-            Self::Pyramid(decoder) => decoder.forward(features.maps),
-            Self::SegNet(decoder) => decoder.forward(features),
+            Self::UNet(decoder) => decoder.forward(engine, features),
+            Self::Pyramid(decoder) => decoder.forward(engine, features),
+            Self::SegNet(decoder) => decoder.forward(engine, features),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! U-Net's decoder for backbone encoders, as segmentation-models-pytorch defines it.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use vibhag_core::{Error, Result};
 
 use crate::blocks::{Order, Sequential, Upsampling, conv_stack};
-use crate::encoders::FeatureSpec;
-use crate::ops;
+use crate::encoders::{FeatureSpec, Features};
+use crate::engine::{Engine, Interpolation};
 
 /// Upsampling, concatenation with the map of that stride, two convolutions; down to stride 1.
 /// A map at stride 1 is not used.
@@ -70,18 +70,18 @@ impl PyramidUNet {
         self.out_channels
     }
 
-    /// Maps (finest first) -> [N, C, H, W] at stride 1.
-    pub fn forward(&self, mut maps: Vec<Tensor<4>>) -> Tensor<4> {
-        let Some(mut x) = maps.pop() else { return Tensor::zeros([0, self.out_channels, 0, 0], &Device::flex()) };
+    /// The encoder's maps -> [N, C, H, W] at stride 1.
+    pub fn forward<E: Engine>(&self, engine: &mut E, features: Features<E>) -> E::Map {
+        let Features { coarsest: mut x, mut finer, .. } = features;
+        let interpolation = match self.upsampling {
+            Upsampling::Bilinear => Interpolation::Bilinear,
+            _ => Interpolation::Nearest,
+        };
         for (block, &has_skip) in self.blocks.iter().zip(&self.has_skip) {
-            x = match self.upsampling {
-                Upsampling::Bilinear => ops::upsample_bilinear2x(x),
-                _ => ops::upsample_nearest2x(x),
-            };
-            if let Some(skip) = maps.pop().filter(|_| has_skip) {
-                x = Tensor::cat(vec![x, skip], 1);
-            }
-            x = block.conv2.forward(block.conv1.forward(x));
+            let skip = finer.pop().filter(|_| has_skip);
+            x = engine.upsample(x, interpolation, skip);
+            x = block.conv1.forward(engine, x);
+            x = block.conv2.forward(engine, x);
         }
         x
     }

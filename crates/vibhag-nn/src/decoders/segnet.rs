@@ -2,12 +2,12 @@
 //! with unpooling at the positions of the encoder's maxima.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use vibhag_core::{Error, Result};
 
 use crate::blocks::{Order, Sequential, conv_stack};
 use crate::encoders::{FeatureSpec, Features};
-use crate::ops;
+use crate::engine::Engine;
 
 /// Unpooling, then convolutions, once per pooling of the encoder. The paper's last convolution,
 /// which makes the classes, is the head.
@@ -41,15 +41,13 @@ impl SegNetDecoder {
     }
 
     /// Maps and indices (finest first) -> [N, C, H, W] at stride 1.
-    pub fn forward(&self, features: Features) -> Tensor<4> {
-        let Features { mut maps, mut pool_indices } = features;
-        let Some(mut x) = maps.pop() else { return Tensor::zeros([0, self.out_channels, 0, 0], &Device::flex()) };
+    pub fn forward<E: Engine>(&self, engine: &mut E, features: Features<E>) -> E::Map {
+        let Features { coarsest: mut x, mut pool_indices, .. } = features;
         for block in &self.blocks {
             if let Some(indices) = pool_indices.pop() {
-                let [_, _, height, width] = x.dims();
-                x = ops::max_unpool2d(x, indices, [2 * height, 2 * width]);
+                x = engine.unpool(x, indices);
             }
-            x = block.forward(x);
+            x = block.forward(engine, x);
         }
         x
     }

@@ -1,12 +1,12 @@
 //! U-Net's expanding path (Ronneberger et al., 2015), and the same path without skips.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use vibhag_core::{Error, Result};
 
 use crate::blocks::{ConvTranspose2d, Order, Sequential, Upsampling, conv_stack};
-use crate::encoders::FeatureSpec;
-use crate::ops;
+use crate::encoders::{FeatureSpec, Features};
+use crate::engine::{Engine, Interpolation};
 
 /// Upsampling, concatenation with the encoder's map, double convolution; down to stride 1.
 #[derive(Module, Debug)]
@@ -61,24 +61,23 @@ impl UNetDecoder {
         self.out_channels
     }
 
-    /// Maps (finest first) -> [N, C, H, W] at stride 1.
-    pub fn forward(&self, mut maps: Vec<Tensor<4>>) -> Tensor<4> {
-        let Some(mut x) = maps.pop() else { return Tensor::zeros([0, self.out_channels, 0, 0], &Device::flex()) };
+    /// The encoder's maps -> [N, C, H, W] at stride 1.
+    pub fn forward<E: Engine>(&self, engine: &mut E, features: Features<E>) -> E::Map {
+        let Features { coarsest: mut x, mut finer, .. } = features;
         for (level, convolutions) in self.dec.iter().enumerate() {
-            let skip = maps.pop().filter(|_| self.skips);
-            if let (Upsampling::Nearest, Some(skip)) = (self.upsampling, &skip) {
-                x = convolutions.forward(ops::upsample_nearest2x_concat(x, skip.clone()));
-                continue;
-            }
+            let skip = finer.pop().filter(|_| self.skips);
             x = match self.upsampling {
-                Upsampling::Transposed => self.up[level].forward(x),
-                Upsampling::Nearest => ops::upsample_nearest2x(x),
-                Upsampling::Bilinear | Upsampling::Unpooling => ops::upsample_bilinear2x(x),
+                Upsampling::Transposed => {
+                    let up = engine.transposed(x, &self.up[level]);
+                    match skip {
+                        Some(skip) => engine.concat(up, skip),
+                        None => up,
+                    }
+                }
+                Upsampling::Nearest => engine.upsample(x, Interpolation::Nearest, skip),
+                Upsampling::Bilinear | Upsampling::Unpooling => engine.upsample(x, Interpolation::Bilinear, skip),
             };
-            if let Some(skip) = skip {
-                x = Tensor::cat(vec![x, skip], 1);
-            }
-            x = convolutions.forward(x);
+            x = convolutions.forward(engine, x);
         }
         x
     }

@@ -5,10 +5,11 @@
 #![allow(clippy::used_underscore_binding)]
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::{FeatureSpec, doubling_specs};
-use crate::blocks::{BatchNorm, Conv2d, ConvSpec, MbConv, MbConvSpec, conv_norm};
+use super::{FeatureSpec, Features, doubling_specs};
+use crate::blocks::{BatchNorm, Conv2d, ConvSpec, MbConv, MbConvSpec};
+use crate::engine::Engine;
 use crate::ops::Activation;
 
 const STEM: usize = 32;
@@ -21,7 +22,7 @@ struct Stage {
     kernel: usize,
     stride: usize,
     blocks: usize,
-    /// Whether the stage's last map is handed out.
+    /// Whether the stage's last map is one of the finer ones.
     tap: bool,
 }
 
@@ -36,7 +37,7 @@ const STAGES: [Stage; 7] = [
     stage(6, 80, 3, 2, 3, false),
     stage(6, 112, 5, 1, 3, true),
     stage(6, 192, 5, 2, 4, false),
-    stage(6, 320, 3, 1, 1, true),
+    stage(6, 320, 3, 1, 1, false),
 ];
 
 /// The network without its classifier.
@@ -73,17 +74,17 @@ impl EfficientNetLite {
         doubling_specs(&CHANNELS, 2)
     }
 
-    /// The maps of [N, C, H, W], finest first.
-    pub fn forward(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut x = conv_norm(&self._conv_stem, &self._bn0, Activation::Relu6, x);
-        let mut maps = Vec::new();
+    /// The maps of [N, C, H, W].
+    pub fn forward<E: Engine>(&self, engine: &mut E, x: E::Map) -> Features<E> {
+        let mut x = engine.conv(x, &self._conv_stem, Some(&self._bn0), Activation::Relu6);
+        let mut finer = Vec::new();
         let mut blocks = self._blocks.iter();
         for stage in &STAGES {
-            x = blocks.by_ref().take(stage.blocks).fold(x, |x, block| block.forward(x));
+            x = blocks.by_ref().take(stage.blocks).fold(x, |x, block| block.forward(engine, x));
             if stage.tap {
-                maps.push(x.clone());
+                finer.push(x.clone());
             }
         }
-        maps
+        Features { coarsest: x, finer, pool_indices: Vec::new() }
     }
 }

@@ -8,13 +8,14 @@ mod resnet;
 mod vgg;
 
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
 
 pub use efficientnet_lite::EfficientNetLite;
 pub use plain::PlainEncoder;
 pub use registry::{ENCODERS, EncoderInfo, PretrainedInfo, encoder_info};
 pub use resnet::ResNet;
 pub use vgg::Vgg;
+
+use crate::engine::Engine;
 
 /// Channels of a feature map, and how many input pixels one of its pixels stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +26,22 @@ pub struct FeatureSpec {
     pub stride: usize,
 }
 
-/// What an encoder computes from a batch.
-#[derive(Debug)]
-pub struct Features {
-    /// Maps [N, C, H / stride, W / stride], finest first.
-    pub maps: Vec<Tensor<4>>,
-    /// For encoders with 2x2 max pooling, where the maxima were (indices into the plane before
-    /// pooling), finest first; empty unless asked for.
-    pub pool_indices: Vec<Tensor<4, Int>>,
+/// What an encoder computes from a batch: maps [N, C, H / stride, W / stride].
+pub struct Features<E: Engine> {
+    /// The map of the largest stride.
+    pub coarsest: E::Map,
+    /// The other maps, finest first.
+    pub finer: Vec<E::Map>,
+    /// For encoders with 2x2 max pooling, where the maxima were, finest first; empty unless asked
+    /// for.
+    pub pool_indices: Vec<E::Indices>,
+}
+
+impl<E: Engine> Features<E> {
+    /// All maps, finest first.
+    pub fn into_maps(self) -> Vec<E::Map> {
+        self.finer.into_iter().chain([self.coarsest]).collect()
+    }
 }
 
 /// Any encoder.
@@ -61,18 +70,14 @@ impl Encoder {
 
     /// Computes the maps of `x` [N, C, H, W]; sides are multiples of the largest stride.
     /// `keep_indices` asks for the positions of pooling maxima.
-    pub fn forward(&self, x: Tensor<4>, keep_indices: bool) -> Features {
+    pub fn forward<E: Engine>(&self, engine: &mut E, x: E::Map, keep_indices: bool) -> Features<E> {
         match self {
-            Self::Plain(encoder) => maps_only(encoder.forward(x)),
-            Self::Vgg(encoder) => encoder.forward(x, keep_indices),
-            Self::ResNet(encoder) => maps_only(encoder.forward(x)),
-            Self::EfficientNetLite(encoder) => maps_only(encoder.forward(x)),
+            Self::Plain(encoder) => encoder.forward(engine, x),
+            Self::Vgg(encoder) => encoder.forward(engine, x, keep_indices),
+            Self::ResNet(encoder) => encoder.forward(engine, x),
+            Self::EfficientNetLite(encoder) => encoder.forward(engine, x),
         }
     }
-}
-
-fn maps_only(maps: Vec<Tensor<4>>) -> Features {
-    Features { maps, pool_indices: Vec::new() }
 }
 
 pub(crate) fn doubling_specs(channels: &[usize], first_stride: usize) -> Vec<FeatureSpec> {

@@ -1,11 +1,11 @@
 //! U-Net's contracting path (Ronneberger et al., 2015): double convolutions, max pooling between.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::{FeatureSpec, doubling_specs};
+use super::{FeatureSpec, Features, doubling_specs};
 use crate::blocks::{Order, Sequential, conv_stack};
-use crate::ops;
+use crate::engine::Engine;
 
 /// Double 3x3 convolutions at strides 1, 2, 4, ...
 #[derive(Module, Debug)]
@@ -29,13 +29,16 @@ impl PlainEncoder {
         doubling_specs(&self.widths, 1)
     }
 
-    /// The maps of [N, C, H, W], finest first.
-    pub fn forward(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
-        let mut maps: Vec<Tensor<4>> = Vec::with_capacity(self.down.len());
-        for level in &self.down {
-            let input = maps.last().map_or_else(|| x.clone(), |map| ops::max_pool2d(map.clone(), 2, 2, 0));
-            maps.push(level.forward(input));
+    /// The maps of [N, C, H, W].
+    pub fn forward<E: Engine>(&self, engine: &mut E, mut x: E::Map) -> Features<E> {
+        let mut finer = Vec::new();
+        for (index, level) in self.down.iter().enumerate() {
+            if index > 0 {
+                finer.push(x.clone());
+                x = engine.max_pool(x, 2, 2, 0);
+            }
+            x = level.forward(engine, x);
         }
-        maps
+        Features { coarsest: x, finer, pool_indices: Vec::new() }
     }
 }

@@ -2,11 +2,12 @@
 //! torchvision's parameter names.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::{FeatureSpec, doubling_specs};
-use crate::blocks::{BasicBlock, BatchNorm, Conv2d, ConvSpec, Padding, conv_norm};
-use crate::ops::{self, Activation};
+use super::{FeatureSpec, Features, doubling_specs};
+use crate::blocks::{BasicBlock, BatchNorm, Conv2d, ConvSpec, Padding};
+use crate::engine::Engine;
+use crate::ops::Activation;
 
 const CHANNELS: [usize; 5] = [64, 64, 128, 256, 512];
 
@@ -48,15 +49,17 @@ impl ResNet {
         doubling_specs(&CHANNELS, 2)
     }
 
-    /// The maps of [N, C, H, W], finest first.
-    pub fn forward(&self, x: Tensor<4>) -> Vec<Tensor<4>> {
-        let stem = conv_norm(&self.conv1, &self.bn1, Activation::Relu, x);
-        let mut x = ops::max_pool2d(stem.clone(), 3, 2, 1);
-        let mut maps = vec![stem];
-        for stage in [&self.layer1, &self.layer2, &self.layer3, &self.layer4] {
-            x = stage.iter().fold(x, |x, block| block.forward(x));
-            maps.push(x.clone());
+    /// The maps of [N, C, H, W].
+    pub fn forward<E: Engine>(&self, engine: &mut E, x: E::Map) -> Features<E> {
+        let stem = engine.conv(x, &self.conv1, Some(&self.bn1), Activation::Relu);
+        let mut x = engine.max_pool(stem.clone(), 3, 2, 1);
+        let mut finer = vec![stem];
+        for (index, stage) in [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().enumerate() {
+            if index > 0 {
+                finer.push(x.clone());
+            }
+            x = stage.iter().fold(x, |x, block| block.forward(engine, x));
         }
-        maps
+        Features { coarsest: x, finer, pool_indices: Vec::new() }
     }
 }

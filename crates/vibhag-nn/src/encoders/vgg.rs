@@ -2,11 +2,11 @@
 //! without the classifier: SegNet's encoder.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::Device;
 
 use super::{FeatureSpec, Features, doubling_specs};
 use crate::blocks::{BatchNorm, ConvSpec, Layer, Sequential};
-use crate::ops;
+use crate::engine::Engine;
 
 /// Stages of 3x3 convolutions, each followed by 2x2 max pooling. The maps are those before each
 /// pooling (strides 1, 2, 4, ...) and the last one pooled.
@@ -45,24 +45,20 @@ impl Vgg {
         doubling_specs(&channels, 1)
     }
 
-    /// The maps of [N, C, H, W], finest first, and where the maxima were when asked for.
-    pub fn forward(&self, mut x: Tensor<4>, keep_indices: bool) -> Features {
-        let mut features = Features { maps: Vec::new(), pool_indices: Vec::new() };
+    /// The maps of [N, C, H, W], and where the maxima were when asked for.
+    pub fn forward<E: Engine>(&self, engine: &mut E, mut x: E::Map, keep_indices: bool) -> Features<E> {
+        let (mut finer, mut pool_indices) = (Vec::new(), Vec::new());
         for stage in self.features.layers().split(|layer| matches!(layer, Layer::Pool(_))).take(self.widths.len()) {
-            let map = Sequential::run(stage, x);
-            x = pool(map.clone(), keep_indices, &mut features.pool_indices);
-            features.maps.push(map);
+            let map = Sequential::run(engine, stage, x);
+            finer.push(map.clone());
+            x = if keep_indices {
+                let (pooled, indices) = engine.max_pool_with_indices(map);
+                pool_indices.push(indices);
+                pooled
+            } else {
+                engine.max_pool(map, 2, 2, 0)
+            };
         }
-        features.maps.push(x);
-        features
+        Features { coarsest: x, finer, pool_indices }
     }
-}
-
-fn pool(map: Tensor<4>, keep_indices: bool, kept: &mut Vec<Tensor<4, Int>>) -> Tensor<4> {
-    if !keep_indices {
-        return ops::max_pool2d(map, 2, 2, 0);
-    }
-    let (pooled, indices) = ops::max_pool2x2_with_indices(map);
-    kept.push(indices);
-    pooled
 }

@@ -1,9 +1,11 @@
 //! Class logits per pixel.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use crate::blocks::{Conv2d, ConvSpec};
+use crate::engine::Engine;
+use crate::ops::Activation;
 
 /// One convolution with bias.
 #[derive(Module, Debug)]
@@ -18,7 +20,7 @@ impl SemanticHead {
     }
 
     /// [N, C, H, W] -> logits [N, classes, H, W].
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.conv.forward(x)
+    pub fn forward<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
+        engine.conv(x, &self.conv, None, Activation::Identity)
     }
 }

@@ -28,8 +28,8 @@ impl Bce {
         }
         let [background, foreground] = inputs.binary_weights.map(f64::from);
         let half = inputs.label_smoothing / 2.0;
-        let truth = inputs.one_hot.clone();
-        let other = inputs.valid.clone() - truth.clone();
+        let truth = inputs.one_hot();
+        let other = inputs.valid() - truth.clone();
         let positive = (truth.clone().mul_scalar(1.0 - half) + other.clone().mul_scalar(half)).mul_scalar(foreground);
         let negative = (other.mul_scalar(1.0 - half) + truth.mul_scalar(half)).mul_scalar(background);
         let total = inputs.pixel_weights().sum();

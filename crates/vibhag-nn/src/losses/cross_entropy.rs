@@ -26,12 +26,15 @@ impl CrossEntropy {
         if channels == 1 {
             return Bce { weight: self.weight }.forward(inputs);
         }
+        if let Some(sums) = inputs.sums() {
+            return ratio(sums.entropy, sums.weight);
+        }
         // All that multiplies the log-probabilities is free of gradients: one tracked product is left.
         let smoothing = inputs.label_smoothing;
-        let mut coefficients = inputs.one_hot.clone();
+        let mut coefficients = inputs.one_hot();
         if smoothing > 0.0 {
             coefficients =
-                coefficients.mul_scalar(1.0 - smoothing) + inputs.valid.clone().mul_scalar(smoothing / channels as f64);
+                coefficients.mul_scalar(1.0 - smoothing) + inputs.valid().mul_scalar(smoothing / channels as f64);
         }
         if let Some(weights) = &inputs.class_weights {
             coefficients = coefficients * weights.clone();

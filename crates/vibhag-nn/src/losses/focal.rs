@@ -45,16 +45,16 @@ impl Focal {
         ratio(loss.sum().neg(), total)
     }
 
-    fn binary(self, inputs: &Inputs) -> (Tensor<4>, Tensor<1>) {
+    fn binary(self, inputs: &mut Inputs) -> (Tensor<4>, Tensor<1>) {
         // z is the logit of p_t, so log(1 - p_t) = log p_t - z: no power of a difference near 0.
-        let sign = inputs.one_hot.clone().mul_scalar(2.0).sub_scalar(1.0);
+        let sign = inputs.one_hot().mul_scalar(2.0).sub_scalar(1.0);
         let z = inputs.logits.clone() * sign;
         let log_p = activation::log_sigmoid(z.clone());
         let fade = (log_p.clone() - z).mul_scalar(self.gamma).exp();
         let mut weights = inputs.pixel_weights();
         let total = weights.clone().sum();
         if self.alpha >= 0.0 {
-            let alpha = inputs.one_hot.clone().mul_scalar(2.0 * self.alpha - 1.0).add_scalar(1.0 - self.alpha);
+            let alpha = inputs.one_hot().mul_scalar(2.0 * self.alpha - 1.0).add_scalar(1.0 - self.alpha);
             weights = weights * alpha;
         }
         (log_p * fade * weights, total)
@@ -62,7 +62,7 @@ impl Focal {
 
     fn multi_class(self, inputs: &mut Inputs) -> (Tensor<4>, Tensor<1>) {
         // Void pixels have no class, hence log p_t = 0 and no loss.
-        let log_p = (inputs.log_probabilities() * inputs.one_hot.clone()).sum_dim(1);
+        let log_p = (inputs.log_probabilities() * inputs.one_hot()).sum_dim(1);
         // The floor keeps the power's derivative finite for gamma below 1.
         let fade = log_p.clone().exp().neg().add_scalar(1.0).clamp_min(1e-7).powf_scalar(self.gamma);
         let weights = inputs.pixel_weights();

@@ -1,38 +1,49 @@
 //! What the terms of one loss share, each computed at most once.
 
-use burn::tensor::{Int, Tensor, activation};
+use std::sync::Arc;
+
+use burn::tensor::{Int, Tensor, TensorData, activation};
 
 use super::LossConfig;
+use crate::backend;
 
 /// Logits and target in the forms that the terms need.
 pub(super) struct Inputs {
     /// `[N, C, H, W]`
     pub(super) logits: Tensor<4>,
-    /// `[N, C, H, W]`: 1 at the pixel's class, 0 elsewhere and at void pixels. Binary: the foreground.
-    pub(super) one_hot: Tensor<4>,
-    /// `[N, 1, H, W]`: 1 at valid pixels, 0 at void ones.
-    pub(super) valid: Tensor<4>,
     /// `[1, C, 1, 1]` for several channels.
     pub(super) class_weights: Option<Tensor<4>>,
     /// Background's and foreground's weight, for one channel.
     pub(super) binary_weights: [f32; 2],
     pub(super) label_smoothing: f64,
+    target: Tensor<4, Int>,
+    ignore: u16,
+    one_hot: Option<Tensor<4>>,
+    valid: Option<Tensor<4>>,
     log_probabilities: Option<Tensor<4>>,
     probabilities: Option<Tensor<4>>,
+    sums: Option<Sums>,
+}
+
+/// Sums over valid pixels of several classes, which the CPU kernel computes in one pass.
+#[derive(Clone)]
+pub(super) struct Sums {
+    /// Cross-entropy before its division, \[1\].
+    pub(super) entropy: Tensor<1>,
+    /// What the cross-entropy is divided by, \[1\].
+    pub(super) weight: Tensor<1>,
+    /// Sum of p * y, `[N, C]`.
+    pub(super) intersection: Tensor<2>,
+    /// Sum of p, `[N, C]`.
+    pub(super) predicted: Tensor<2>,
+    /// Sum of y, `[N, C]`.
+    pub(super) truth: Tensor<2>,
 }
 
 impl Inputs {
     pub(super) fn new(logits: Tensor<4>, target: Tensor<3, Int>, config: &LossConfig) -> Self {
         let [_, channels, _, _] = logits.dims();
         let device = logits.device();
-        let target: Tensor<4, Int> = target.unsqueeze_dim(1);
-        let valid = target.clone().not_equal_scalar(i32::from(config.ignore)).float();
-        let one_hot = if channels == 1 {
-            target.equal_scalar(1).float()
-        } else {
-            let classes = Tensor::<1, Int>::arange(0..channels as i64, &device).reshape([1, channels, 1, 1]);
-            target.equal(classes).float()
-        };
         let weights = &config.class_weights;
         let class_weights = (channels > 1 && !weights.is_empty())
             .then(|| Tensor::<1>::from_floats(weights.as_slice(), &device).reshape([1, channels, 1, 1]));
@@ -40,21 +51,49 @@ impl Inputs {
             &[background, foreground] => [background, foreground],
             _ => [1.0, 1.0],
         };
-        let label_smoothing = config.label_smoothing;
+        let sums = (channels > 1).then(|| class_sums(&logits, &target, config)).flatten();
         Self {
             logits,
-            one_hot,
-            valid,
             class_weights,
             binary_weights,
-            label_smoothing,
+            label_smoothing: config.label_smoothing,
+            target: target.unsqueeze_dim(1),
+            ignore: config.ignore,
+            one_hot: None,
+            valid: None,
             log_probabilities: None,
             probabilities: None,
+            sums,
         }
     }
 
     pub(super) fn channels(&self) -> usize {
         self.logits.dims()[1]
+    }
+
+    /// The sums of one pass, for several channels where the kernels run.
+    pub(super) fn sums(&self) -> Option<Sums> {
+        self.sums.clone()
+    }
+
+    /// `[N, 1, H, W]`: 1 at valid pixels, 0 at void ones.
+    pub(super) fn valid(&mut self) -> Tensor<4> {
+        let ignore = i32::from(self.ignore);
+        self.valid.get_or_insert_with(|| self.target.clone().not_equal_scalar(ignore).float()).clone()
+    }
+
+    /// `[N, C, H, W]`: 1 at the pixel's class, 0 elsewhere and at void pixels. Binary: the foreground.
+    pub(super) fn one_hot(&mut self) -> Tensor<4> {
+        let channels = self.channels();
+        let target = &self.target;
+        let one_hot = || {
+            if channels == 1 {
+                return target.clone().equal_scalar(1).float();
+            }
+            let classes = Tensor::<1, Int>::arange(0..channels as i64, &target.device());
+            target.clone().equal(classes.reshape([1, channels, 1, 1])).float()
+        };
+        self.one_hot.get_or_insert_with(one_hot).clone()
     }
 
     /// Logarithm of the softmax over the channels.
@@ -76,20 +115,60 @@ impl Inputs {
     }
 
     /// The weight of each pixel by its class, `[N, 1, H, W]`; 0 at void pixels.
-    pub(super) fn pixel_weights(&self) -> Tensor<4> {
+    pub(super) fn pixel_weights(&mut self) -> Tensor<4> {
         if self.channels() == 1 {
             let [background, foreground] = self.binary_weights;
+            let even = self.valid().mul_scalar(background);
             if background == foreground {
-                return self.valid.clone().mul_scalar(background);
+                return even;
             }
-            return self.valid.clone().mul_scalar(background)
-                + self.one_hot.clone().mul_scalar(foreground - background);
+            return even + self.one_hot().mul_scalar(foreground - background);
         }
-        match &self.class_weights {
-            Some(weights) => (self.one_hot.clone() * weights.clone()).sum_dim(1),
-            None => self.valid.clone(),
+        match self.class_weights.clone() {
+            Some(weights) => (self.one_hot() * weights).sum_dim(1),
+            None => self.valid(),
         }
     }
+}
+
+fn class_sums(logits: &Tensor<4>, target: &Tensor<3, Int>, config: &LossConfig) -> Option<Sums> {
+    let [n, channels, h, w] = logits.dims();
+    if !backend::computes(logits) {
+        return None;
+    }
+    let labels = target.clone().into_data().convert::<i32>().try_to_vec::<i32>().ok()?;
+    // A label beyond 16 bits is none of the classes and not the ignored one either.
+    let labels: Arc<[u16]> = labels.into_iter().map(|label| u16::try_from(label).unwrap_or(u16::MAX - 1)).collect();
+    let mut counts = vec![0.0f32; n * channels];
+    let mut total = 0.0f64;
+    for (image, labels) in labels.chunks_exact((h * w).max(1)).enumerate() {
+        let mut pixels = vec![0u32; channels];
+        let mut others = 0u32;
+        for &label in labels {
+            match pixels.get_mut(usize::from(label)) {
+                Some(count) => *count += 1,
+                None => others += u32::from(label != config.ignore),
+            }
+        }
+        for (class, &count) in pixels.iter().enumerate() {
+            counts[image * channels + class] = count as f32;
+            total += f64::from(count) * config.class_weights.get(class).map_or(1.0, |&weight| f64::from(weight));
+        }
+        if config.class_weights.is_empty() {
+            total += f64::from(others);
+        }
+    }
+    let weights: Arc<[f32]> =
+        if config.class_weights.is_empty() { vec![1.0; channels].into() } else { config.class_weights.clone().into() };
+    let sums = backend::class_sums(logits.clone(), labels, config.ignore, weights, config.label_smoothing as f32)?;
+    let device = logits.device();
+    Some(Sums {
+        entropy: sums.entropy,
+        weight: Tensor::from_floats([total as f32], &device),
+        intersection: sums.intersection,
+        predicted: sums.predicted,
+        truth: Tensor::from_data(TensorData::new(counts, [n, channels]), &device),
+    })
 }
 
 /// `numerator / denominator`, and 0 where both are 0 because no pixel is valid.

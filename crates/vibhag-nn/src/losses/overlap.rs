@@ -28,8 +28,18 @@ pub(super) struct Overlap {
 
 impl Overlap {
     pub(super) fn new(inputs: &mut Inputs, pooling: Pooling) -> Self {
-        let probabilities = inputs.probabilities();
-        let one_hot = inputs.one_hot.clone();
+        if let Some(sums) = inputs.sums() {
+            let pooled = |values: Tensor<2>| match pooling {
+                Pooling::Image => values,
+                Pooling::Batch => values.sum_dim(0),
+            };
+            return Self {
+                intersection: pooled(sums.intersection),
+                predicted: pooled(sums.predicted),
+                truth: pooled(sums.truth),
+            };
+        }
+        let (probabilities, one_hot, valid) = (inputs.probabilities(), inputs.one_hot(), inputs.valid());
         let sum = |values: Tensor<4>| {
             let [images, channels, height, width] = values.dims();
             let per_image = values.reshape([images, channels, height * width]).sum_dim(2).squeeze_dim::<2>(2);
@@ -40,7 +50,7 @@ impl Overlap {
         };
         Self {
             intersection: sum(probabilities.clone() * one_hot.clone()),
-            predicted: sum(probabilities * inputs.valid.clone()),
+            predicted: sum(probabilities * valid),
             truth: sum(one_hot),
         }
     }

@@ -24,13 +24,13 @@ fn manifest(geometry: Geometry, classes: usize, network: &Network) -> Manifest {
         metrics: BTreeMap::new(),
         network: network.config().clone(),
         preprocessing: Preprocessing { channels, mean: vec![120.0; channels], std: vec![60.0; channels], geometry },
-        postprocessing: PostProcessing { tta: false, threshold: 0.5, overlap: 0.5 },
+        postprocessing: PostProcessing { tta: Flips::None, threshold: 0.5, overlap: 0.5 },
         data: DataOrigin::default(),
         classes: ClassTable::from_names((0..classes).map(|i| format!("class{i}"))),
     }
 }
 
-fn predictor(geometry: Geometry, classes: usize, tta: bool) -> Predictor {
+fn predictor(geometry: Geometry, classes: usize, tta: Flips) -> Predictor {
     let network = network(classes, 3);
     let options = PredictOptions { tta: Some(tta), keep_probabilities: true, ..PredictOptions::default() };
     Predictor::from_parts(manifest(geometry, classes, &network), network).unwrap().with_options(options).unwrap()
@@ -64,7 +64,7 @@ fn flip_image(image: &Image, flips: (bool, bool)) -> Image {
 fn the_size_is_preserved_for_any_image_and_geometry() {
     for geometry in [Geometry::Resize { height: 16, width: 24 }, Geometry::Window { height: 16, width: 24 }] {
         for classes in [2, 3] {
-            let predictor = predictor(geometry, classes, true);
+            let predictor = predictor(geometry, classes, Flips::All);
             for (width, height, channels) in [(1, 1, 3), (13, 31, 3), (51, 1, 3), (33, 17, 1), (24, 16, 4)] {
                 let prediction = predictor.predict(&picture(width, height, channels)).unwrap();
                 assert_eq!((prediction.labels.width(), prediction.labels.height()), (width, height));
@@ -96,7 +96,7 @@ fn an_image_of_one_window_equals_the_direct_forward() {
         output.into_data().try_to_vec::<f32>().unwrap()
     };
     for geometry in [Geometry::Window { height: 16, width: 24 }, Geometry::Resize { height: 16, width: 24 }] {
-        let got = predictor(geometry, 3, false).predict(&image).unwrap().probabilities.unwrap().concat();
+        let got = predictor(geometry, 3, Flips::None).predict(&image).unwrap().probabilities.unwrap().concat();
         assert!(got.iter().zip(&direct).all(|(a, b)| (a - b).abs() < 1e-6), "{geometry:?}");
     }
 }
@@ -108,17 +108,21 @@ fn test_time_augmentation_makes_the_prediction_follow_flips() {
     for (geometry, (width, height)) in [whole, windows] {
         let image = picture(width, height, 3);
         for classes in [2, 3] {
-            let with = predictor(geometry, classes, true);
-            let upright = with.predict(&image).unwrap().probabilities.unwrap();
-            for flips in [(true, false), (false, true), (true, true)] {
-                let turned = with.predict(&flip_image(&image, flips)).unwrap().probabilities.unwrap();
-                for (upright, turned) in upright.iter().zip(&turned) {
+            // Whether a prediction over these copies follows an image flipped that way.
+            let follows = |tta: Flips, flips: (bool, bool)| {
+                let predictor = predictor(geometry, classes, tta);
+                let upright = predictor.predict(&image).unwrap().probabilities.unwrap();
+                let turned = predictor.predict(&flip_image(&image, flips)).unwrap().probabilities.unwrap();
+                upright.iter().zip(&turned).all(|(upright, turned)| {
                     let wanted = flipped(upright, width, 1, flips);
-                    assert!(wanted.iter().zip(turned).all(|(a, b)| (a - b).abs() < 1e-5), "{geometry:?} {flips:?}");
-                }
+                    wanted.iter().zip(turned).all(|(a, b)| (a - b).abs() < 1e-5)
+                })
+            };
+            for flips in [(true, false), (false, true), (true, true)] {
+                assert!(follows(Flips::All, flips), "{geometry:?} {flips:?}");
+                assert_eq!(follows(Flips::Horizontal, flips), flips == (true, false), "{geometry:?} {flips:?}");
+                assert!(!follows(Flips::None, flips), "{geometry:?} {flips:?}");
             }
-            let without = predictor(geometry, classes, false);
-            assert_ne!(without.predict(&image).unwrap().probabilities.unwrap(), upright);
         }
     }
 }
@@ -129,7 +133,7 @@ fn options_override_the_bundle_and_are_checked() {
     let image = picture(9, 9, 3);
     let labels = |threshold| {
         let options = PredictOptions { threshold: Some(threshold), ..PredictOptions::default() };
-        let predictor = predictor(geometry, 2, false).with_options(options).unwrap();
+        let predictor = predictor(geometry, 2, Flips::None).with_options(options).unwrap();
         assert_eq!(predictor.manifest().postprocessing.threshold, threshold);
         let prediction = predictor.predict(&image).unwrap();
         assert!(prediction.probabilities.is_none());
@@ -141,7 +145,7 @@ fn options_override_the_bundle_and_are_checked() {
         PredictOptions { overlap: Some(0.95), ..PredictOptions::default() },
         PredictOptions { batch: Some(0), ..PredictOptions::default() },
     ] {
-        assert!(predictor(geometry, 2, false).with_options(options).is_err());
+        assert!(predictor(geometry, 2, Flips::None).with_options(options).is_err());
     }
 }
 

@@ -49,7 +49,7 @@ fn picture(width: usize, height: usize) -> Image {
 
 fn run(image: &Image, window: (usize, usize), tiling: Tiling, model: &Toy) -> crate::Prediction {
     let mut sink = Sink::new(image.width(), image.height(), model.planes, 0.5, true);
-    predict(image, &preprocessing(window.0, window.1), tiling, model, &mut sink).unwrap();
+    predict(image, &preprocessing(window.0, window.1), tiling, model, &mut sink, &mut |_| {}).unwrap();
     sink.finish().unwrap()
 }
 
@@ -148,7 +148,8 @@ fn memory_depends_on_the_window_and_not_on_the_height() {
     let model = Toy::new(2, true);
     let mut sink = Sink::new(3000, 2000, 2, 0.5, false);
     let tiling = Tiling { overlap: 0.25, batch: 4 };
-    predict(&image, &preprocessing(64, 64), tiling, &model, &mut sink).unwrap();
+    let mut told = Vec::new();
+    predict(&image, &preprocessing(64, 64), tiling, &model, &mut sink, &mut |share| told.push(share)).unwrap();
     let prediction = sink.finish().unwrap();
     assert_eq!((prediction.labels.width(), prediction.labels.height()), (3000, 2000));
     assert!(prediction.probabilities.is_none());

@@ -165,6 +165,9 @@ pub(crate) enum Command {
         /// Rows x columns
         #[arg(long, default_value = "256x256")]
         size: String,
+        /// Keep every map for the backward pass instead of computing normalised ones again
+        #[arg(long)]
+        keep_maps: bool,
         /// Steps that count
         #[arg(long, default_value_t = 5)]
         steps: usize,

@@ -12,6 +12,7 @@ use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
 use vibhag::{bench, demo, doctor, models, predict};
 use vibhag_data::split::Split;
+use vibhag_nn::bundle::Flips;
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::PredictOptions;
 use vibhag_train::PlanRequest;
@@ -36,12 +37,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Doctor { data, format, common } => {
-            let bar = evaluate::progress_bar(0, "reading", common.quiet || common.json);
-            let found = doctor::doctor(&data, format.as_deref(), &|done, all| {
-                bar.set_length(all as u64);
-                bar.set_position(done as u64);
-            })?;
-            bar.finish_and_clear();
+            let found = doctor::doctor(&data, format.as_deref(), common.quiet || common.json)?;
             if common.json {
                 json(&found)?;
             } else {
@@ -50,7 +46,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(findings(!found.faults.is_empty()))
         }
         Command::Plan { data, output, wishes, common } => {
-            let examined = run::examine(&data, wishes.format.as_deref(), &|_, _| {})?;
+            let examined = run::examine(&data, wishes.format.as_deref(), common.quiet || common.json)?;
             let plan = run::plan(&examined, &request(&wishes), &wishes.settings)?;
             let text = plan.to_toml()?;
             match output {
@@ -91,7 +87,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                 out: output.clone(),
                 outputs: write.iter().map(|name| output_named(name)).collect::<anyhow::Result<_>>()?,
                 indices,
-                options: PredictOptions { tta: fast.then_some(false), threshold, ..PredictOptions::default() },
+                options: PredictOptions { tta: fast.then_some(Flips::None), threshold, ..PredictOptions::default() },
                 device: device.parse()?,
                 quiet: common.quiet || common.json,
             };
@@ -123,7 +119,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                         format.as_deref(),
                         selection,
                         device,
-                        fast.then_some(false),
+                        fast.then_some(Flips::None),
                         quiet,
                     )?;
                     (judged.evaluation, judged.failed)
@@ -147,7 +143,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Bench { mode, arch, encoder, batch, size, steps, device, common } => {
+        Command::Bench { mode, arch, encoder, batch, size, keep_maps, steps, device, common } => {
             let train = match mode.as_str() {
                 "train" => true,
                 "predict" => false,
@@ -159,6 +155,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                 encoder,
                 batch,
                 size: parse_size(&size)?,
+                recompute: !keep_maps,
                 steps,
                 device: device.parse()?,
             };

@@ -72,6 +72,9 @@ pub(crate) fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
             group.images, group.dice_per_image, group.iou_per_image
         ))?;
     }
+    for note in &found.notes {
+        line(&format!("note: {note}"))?;
+    }
     for worst in found.per_image.iter().take(3) {
         line(&format!("worst: {} Dice {:.4}", worst.image, worst.dice))?;
     }
