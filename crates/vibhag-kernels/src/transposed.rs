@@ -65,7 +65,7 @@ impl UpShape {
     }
 }
 
-/// `y` [n, cout, 2h, 2w] from `x` [n, cin, h, w], `weight` [cin, cout, 2, 2] and `bias` [cout].
+/// `y` [n, cout, 2h, 2w] from `x` [n, cin, h, w], `weight` [cin, cout, 2, 2] and one bias per output channel.
 ///
 /// # Panics
 /// When a slice has another length than the shape says.
