@@ -1,20 +1,11 @@
 //! Every convolution kernel against a direct sum in double precision.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod common;
+
+use common::noise;
 use proptest::prelude::*;
 use vibhag_kernels::{Algorithm, ConvShape, algorithm, backward_bias, backward_data, backward_weights, forward};
-
-fn noise(len: usize, seed: u64) -> Vec<f32> {
-    let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            z ^= z << 13;
-            z ^= z >> 7;
-            z ^= z << 17;
-            (z >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 /// Calls `f(output index, input index, weight index)` for every product of the convolution.
 fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {

@@ -1,22 +1,13 @@
 //! Batch normalisation and upsampling against double precision.
 
+mod common;
+
+use common::noise;
 use proptest::prelude::*;
 use vibhag_kernels::{
     Activation, BatchNorm, Planes, batch_norm_act, batch_norm_act_backward, upsample2x_concat,
     upsample2x_concat_backward,
 };
-
-fn noise(len: usize, seed: u64) -> Vec<f32> {
-    let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            z ^= z << 13;
-            z ^= z >> 7;
-            z ^= z << 17;
-            (z >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 fn act(kind: Activation, z: f64) -> f64 {
     match kind {

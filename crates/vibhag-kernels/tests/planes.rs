@@ -1,24 +1,15 @@
 //! Pooling, unpooling, resizing, transposed convolution and prepared convolutions against direct definitions.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod common;
+
+use common::noise;
 use proptest::prelude::*;
 use vibhag_kernels::{
     Activation, ConvShape, PreparedConv, PreparedUp, UpShape, add_act, algorithm, conv_transpose2x2,
     conv_transpose2x2_backward_bias, conv_transpose2x2_backward_data, conv_transpose2x2_backward_weights, forward,
     max_pool, max_pool2x2_backward, max_pool2x2_with_indices, unpool2x2, upsample_bilinear2x, upsample_nearest2x,
 };
-
-fn noise(len: usize, seed: u64) -> Vec<f32> {
-    let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..len)
-        .map(|_| {
-            z ^= z << 13;
-            z ^= z >> 7;
-            z ^= z << 17;
-            (z >> 40) as f32 / (1 << 23) as f32 - 1.0
-        })
-        .collect()
-}
 
 fn assert_close(ours: &[f32], truth: &[f64], what: &str) {
     assert_eq!(ours.len(), truth.len());
