@@ -5,9 +5,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use vibhag_kernels::{
-    Activation, ConvShape, PreparedConv, UpShape, backward_data, backward_weights, conv_transpose2x2, forward,
-};
+use vibhag_kernels::{Activation, ConvShape, PreparedConv, UpShape, algorithms, conv_transpose2x2};
 
 /// Name, images, input channels, output channels, side, kernel, stride, depthwise.
 type Layer = (&'static str, usize, usize, usize, usize, usize, usize, bool);
@@ -60,9 +58,12 @@ fn convolutions(c: &mut Criterion) {
         let (x, w, dy) = (values(s.input_len()), values(s.weight_len()), values(s.output_len()));
         group.throughput(Throughput::Elements(operations(&s)));
         let mut y = vec![0.0; dy.len()];
-        group.bench_function(BenchmarkId::new("forward", layer.0), |b| {
-            b.iter(|| forward(&s, &x, &w, None, black_box(&mut y)));
-        });
+        let all = algorithms(&s);
+        for how in &all {
+            group.bench_function(BenchmarkId::new(format!("forward by {how:?}"), layer.0), |b| {
+                b.iter(|| how.forward(&s, &x, &w, None, black_box(&mut y)));
+            });
+        }
         if let Some(prepared) = PreparedConv::new(s, &w, vec![0.0; s.cout], Activation::Relu) {
             group.bench_function(BenchmarkId::new("prepared", layer.0), |b| {
                 b.iter(|| prepared.run(&x, None, black_box(&mut y)));
@@ -70,12 +71,14 @@ fn convolutions(c: &mut Criterion) {
         }
         if s.n > 1 {
             let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
-            group.bench_function(BenchmarkId::new("backward-data", layer.0), |b| {
-                b.iter(|| backward_data(&s, &w, &dy, black_box(&mut dx)));
-            });
-            group.bench_function(BenchmarkId::new("backward-weights", layer.0), |b| {
-                b.iter(|| backward_weights(&s, &x, &dy, black_box(&mut dw)));
-            });
+            for how in &all {
+                group.bench_function(BenchmarkId::new(format!("backward-data by {how:?}"), layer.0), |b| {
+                    b.iter(|| how.backward_data(&s, &w, &dy, black_box(&mut dx)));
+                });
+                group.bench_function(BenchmarkId::new(format!("backward-weights by {how:?}"), layer.0), |b| {
+                    b.iter(|| how.backward_weights(&s, &x, &dy, black_box(&mut dw)));
+                });
+            }
         }
     }
     group.finish();

@@ -1,5 +1,5 @@
-//! Milliseconds and effective GFLOP/s of every layer kind of a U-Net on EfficientNet-Lite0, batch 8 at 256x256.
-//! Usage: `layer_times [rounds]`.
+//! Milliseconds and effective GFLOP/s of the layers of a U-Net on EfficientNet-Lite0, batch 8 at 256x256, or of the
+//! classical one, batch 8 at 128x128. Usage: `layer_times [rounds] [unet]`.
 
 use std::time::Instant;
 
@@ -7,6 +7,9 @@ use vibhag_kernels::{
     Activation, BatchNorm, ConvShape, Planes, algorithm, backward_data, backward_weights, batch_norm_act,
     batch_norm_act_backward, forward,
 };
+
+#[global_allocator]
+static ALLOCATOR: vibhag_kernels::HugePages = vibhag_kernels::HugePages;
 
 fn best(rounds: usize, mut f: impl FnMut()) -> f64 {
     (0..=rounds)
@@ -44,11 +47,29 @@ const LAYERS: &[(usize, usize, usize, usize, usize, usize)] = &[
     (16, 1, 3, 1, 1, 256),
 ];
 
+const UNET: &[(usize, usize, usize, usize, usize, usize)] = &[
+    (3, 64, 3, 1, 1, 128),
+    (64, 64, 3, 1, 1, 128),
+    (128, 64, 3, 1, 1, 128),
+    (64, 128, 3, 1, 1, 64),
+    (128, 128, 3, 1, 1, 64),
+    (256, 128, 3, 1, 1, 64),
+    (128, 256, 3, 1, 1, 32),
+    (256, 256, 3, 1, 1, 32),
+    (512, 256, 3, 1, 1, 32),
+    (256, 512, 3, 1, 1, 16),
+    (512, 512, 3, 1, 1, 16),
+    (1024, 512, 3, 1, 1, 16),
+    (512, 1024, 3, 1, 1, 8),
+    (1024, 1024, 3, 1, 1, 8),
+];
+
 fn main() {
+    let layers = if std::env::args().nth(2).as_deref() == Some("unet") { UNET } else { LAYERS };
     let rounds = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(3);
     println!("cin cout k s groups side | forward | backward data | backward weights: ms (GFLOP/s)");
     let mut total = [0.0; 3];
-    for &(cin, cout, k, stride, groups, side) in LAYERS {
+    for &(cin, cout, k, stride, groups, side) in layers {
         let s = ConvShape {
             n: 8,
             cin,

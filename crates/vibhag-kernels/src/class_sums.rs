@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::shape::Planes;
-use crate::simd::{Shared, multiversion, with_scratch};
+use crate::simd::{Shared, exp, multiversion, with_scratch};
 
 /// The truth that logits are compared with.
 #[derive(Debug, Clone, Copy)]
@@ -32,23 +32,6 @@ pub fn class_sums_len(p: Planes) -> usize {
 fn check(p: Planes, logits: usize, truth: &Truth<'_>) {
     assert!(logits == p.total() && truth.labels.len() == p.n * p.len, "a slice does not have the shape's length");
     assert!(truth.weights.len() == p.c, "cross-entropy needs one weight per class");
-}
-
-/// `e^x` for `x <= 0`, within a few units in the last place (Cephes' polynomial).
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the lowest bits.
-    const ROUND: f32 = 12_582_912.0;
-    let x = if x < -87.0 { -87.0 } else { x };
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
-    let mut y = 1.987_569_1e-4;
-    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-        y = y * r + c;
-    }
-    let y = y * r * r + r + 1.0;
-    y * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
 /// Softmax of `count` pixels into `probabilities` [c][BLOCK]; maxima and logarithms of the sums beside it.
@@ -284,5 +267,5 @@ unsafe fn gradients(
         }
     }
     // SAFETY: passed on.
-    unsafe { gradient_body::<false>(z, size, run, truth, slopes, dz) }
+    unsafe { gradient_body::<{ crate::simd::PORTABLE_FMA }>(z, size, run, truth, slopes, dz) }
 }

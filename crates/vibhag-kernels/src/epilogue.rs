@@ -1,9 +1,9 @@
 //! What happens to a convolution's sums before they leave the cache.
 
-use crate::norm::Activation;
+use crate::norm::{Activation, silu};
 use crate::simd::{Shared, multiversion};
 
-/// `activation(sum + bias + residual)`, the activation as bounds.
+/// `activation(sum + bias + residual)`, the activation as bounds where it is nothing else.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     /// One value per output channel.
@@ -12,12 +12,13 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) residual: Option<&'a [f32]>,
     pub(crate) low: f32,
     pub(crate) high: f32,
+    silu: bool,
 }
 
 impl<'a> Epilogue<'a> {
     pub(crate) fn new(bias: Option<&'a [f32]>, residual: Option<&'a [f32]>, act: Activation) -> Self {
         let (low, high) = act.bounds();
-        Self { bias, residual, low, high }
+        Self { bias, residual, low, high, silu: act == Activation::Silu }
     }
 
     /// The sums as they are.
@@ -26,7 +27,13 @@ impl<'a> Epilogue<'a> {
     }
 
     fn is_none(&self) -> bool {
-        self.bias.is_none() && self.residual.is_none() && self.low == f32::NEG_INFINITY && self.high == f32::INFINITY
+        self.bias.is_none() && self.is_bounds() && self.low == f32::NEG_INFINITY && self.high == f32::INFINITY
+    }
+
+    /// Whether nothing but bounds follows the bias.
+    #[inline(always)]
+    pub(crate) fn is_bounds(&self) -> bool {
+        self.residual.is_none() && !self.silu
     }
 
     #[inline(always)]
@@ -48,12 +55,17 @@ impl<'a> Epilogue<'a> {
         }
     }
 
-    /// The part of [`Epilogue::finish_line`] that is left when bias and, without a residual, bounds were already applied.
+    /// What [`Epilogue::finish_line`] does after the bias, unless that is bounds alone.
     #[inline(always)]
-    pub(crate) fn add_residual(&self, start: usize, line: &mut [f32]) {
+    pub(crate) fn finish_rest(&self, start: usize, line: &mut [f32]) {
         if let Some(residual) = self.residual {
             for (v, r) in line.iter_mut().zip(&residual[start..]) {
                 *v = self.bounded(*v + r);
+            }
+        }
+        if self.silu {
+            for v in line {
+                *v = silu(*v);
             }
         }
     }
@@ -67,8 +79,13 @@ fn line_body<const FMA: bool>(epilogue: &Epilogue<'_>, channel: usize, start: us
             *v = epilogue.bounded(*v + bias + r);
         }
     } else {
-        for v in line {
+        for v in &mut *line {
             *v = epilogue.bounded(*v + bias);
+        }
+    }
+    if epilogue.silu {
+        for v in line {
+            *v = silu(*v);
         }
     }
 }

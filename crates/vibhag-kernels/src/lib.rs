@@ -19,16 +19,20 @@
 )]
 
 mod adamw;
+mod bilinear;
 mod class_sums;
+mod cost;
 mod depthwise;
 mod epilogue;
 mod general;
+mod lane;
 mod matmul;
 mod memory;
 mod norm;
 mod pointwise;
 mod pool;
 mod prepared;
+mod product;
 mod shape;
 mod simd;
 mod transposed;
@@ -38,15 +42,19 @@ mod winograd;
 mod conv;
 
 pub use adamw::{AdamW, adamw};
+pub use bilinear::{upsample_bilinear2x, upsample_bilinear2x_backward};
 pub use class_sums::{Truth, class_sums, class_sums_backward, class_sums_len};
-pub use conv::{Algorithm, algorithm, backward_bias, backward_data, backward_weights, forward};
-pub use memory::HugePages;
-pub use norm::{Activation, BatchNorm, affine_act, affine_act_backward, batch_norm_act, batch_norm_act_backward};
-pub use pool::{add_act, max_pool, max_pool2x2_backward, max_pool2x2_with_indices, unpool2x2, upsample_bilinear2x};
+pub use conv::{Algorithm, algorithm, algorithms, backward_bias, backward_data, backward_weights, forward};
+pub use memory::{HugePages, unspecified};
+pub use norm::{
+    Activation, BatchNorm, affine_act, affine_act_backward, batch_norm_act, batch_norm_act_backward, batch_norm_again,
+};
+pub use pool::{add_act, max_pool, max_pool2x2_backward, max_pool2x2_with_indices, pick2x2, unpool2x2};
 pub use prepared::{PreparedConv, PreparedUp};
 pub use shape::{ConvShape, Planes};
 pub use transposed::{
     UpShape, conv_transpose2x2, conv_transpose2x2_backward_bias, conv_transpose2x2_backward_data,
     conv_transpose2x2_backward_weights,
 };
-pub use upsample::{upsample_nearest2x, upsample2x_concat, upsample2x_concat_backward};
+pub use upsample::{concat, split, upsample_nearest2x, upsample2x_concat, upsample2x_concat_backward};
+pub use winograd::Tile;

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use crate::shape::Planes;
-use crate::simd::{Shared, multiversion};
+use crate::simd::{Shared, exp, multiversion};
 
 /// What follows the normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -18,12 +18,15 @@ pub enum Activation {
     Relu,
     /// `min(max(z, 0), 6)`.
     Relu6,
+    /// `z * sigmoid(z)` (Hendrycks and Gimpel 2016; Ramachandran, Zoph and Le 2017).
+    Silu,
 }
 
 impl Activation {
+    /// The bounds of an activation that is nothing else.
     pub(crate) fn bounds(self) -> (f32, f32) {
         match self {
-            Self::None => (f32::NEG_INFINITY, f32::INFINITY),
+            Self::None | Self::Silu => (f32::NEG_INFINITY, f32::INFINITY),
             Self::Relu => (0.0, f32::INFINITY),
             Self::Relu6 => (0.0, 6.0),
         }
@@ -41,6 +44,14 @@ pub struct BatchNorm<'a> {
     pub eps: f32,
     /// What follows.
     pub act: Activation,
+}
+
+impl BatchNorm<'_> {
+    /// Scale and shift of channel `c` with these statistics.
+    fn map(&self, c: usize, mean: f32, var: f32) -> (f32, f32) {
+        let scale = self.gamma[c] / (var + self.eps).sqrt();
+        (scale, self.beta[c] - mean * scale)
+    }
 }
 
 const LANES: usize = 32;
@@ -77,20 +88,17 @@ multiversion! {
 }
 
 #[inline(always)]
-fn apply_body<const FMA: bool>(x: &[f32], scale: f32, shift: f32, low: f32, high: f32, y: &mut [f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        let z = crate::simd::fma::<FMA>(*x, scale, shift);
-        // Written so that a NaN stays a NaN.
-        let z = if z < low { low } else { z };
-        *y = if z > high { high } else { z };
-    }
+fn sigmoid(z: f32) -> f32 {
+    let e = exp(-z.abs());
+    (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
 }
 
-multiversion! {
-    fn apply [] [] (x: &[f32], scale: f32, shift: f32, low: f32, high: f32, y: &mut [f32]) = apply_body
+#[inline(always)]
+pub(crate) fn silu(z: f32) -> f32 {
+    z * sigmoid(z)
 }
 
-/// The affine map before the activation and the bounds of the activation.
+/// An affine map and the activation after it.
 #[derive(Clone, Copy)]
 struct Map {
     scale: f32,
@@ -100,28 +108,64 @@ struct Map {
 }
 
 impl Map {
+    fn new((scale, shift): (f32, f32), act: Activation) -> Self {
+        let (low, high) = act.bounds();
+        Self { scale, shift, low, high }
+    }
+
     #[inline(always)]
-    fn gate<const FMA: bool>(&self, x: f32, g: f32) -> f32 {
+    fn value<const FMA: bool, const SILU: bool>(&self, x: f32) -> f32 {
         let z = crate::simd::fma::<FMA>(x, self.scale, self.shift);
+        if SILU {
+            return silu(z);
+        }
+        // Written so that a NaN stays a NaN.
+        let z = if z < self.low { self.low } else { z };
+        if z > self.high { self.high } else { z }
+    }
+
+    /// The gradient `g` behind the activation.
+    #[inline(always)]
+    fn gate<const FMA: bool, const SILU: bool>(&self, x: f32, g: f32) -> f32 {
+        let z = crate::simd::fma::<FMA>(x, self.scale, self.shift);
+        if SILU {
+            let s = sigmoid(z);
+            return g * (s * (1.0 + z * (1.0 - s)));
+        }
         if z > self.low && z < self.high { g } else { 0.0 }
     }
 }
 
 #[inline(always)]
-fn gated_body<const FMA: bool>(x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) {
+fn apply_body<const FMA: bool, const SILU: bool>(x: &[f32], map: Map, y: &mut [f32]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = map.value::<FMA, SILU>(*x);
+    }
+}
+
+multiversion! {
+    fn apply_as [const SILU: bool] [SILU] (x: &[f32], map: Map, y: &mut [f32]) = apply_body
+}
+
+fn apply(x: &[f32], map: Map, act: Activation, y: &mut [f32]) {
+    if act == Activation::Silu { apply_as::<true>(x, map, y) } else { apply_as::<false>(x, map, y) }
+}
+
+#[inline(always)]
+fn gated_body<const FMA: bool, const SILU: bool>(x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) {
     let (mut first, mut second) = (0.0, 0.0);
     for (x, dy) in x.chunks(RUN).zip(dy.chunks(RUN)) {
         let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
         let (mut xs, mut gs) = (x.chunks_exact(LANES), dy.chunks_exact(LANES));
         for (x, g) in (&mut xs).zip(&mut gs) {
             for l in 0..LANES {
-                let g = map.gate::<FMA>(x[l], g[l]);
+                let g = map.gate::<FMA, SILU>(x[l], g[l]);
                 a[l] += g;
                 b[l] += g * (x[l] - center);
             }
         }
         for (l, (x, g)) in xs.remainder().iter().zip(gs.remainder()).enumerate() {
-            let g = map.gate::<FMA>(*x, *g);
+            let g = map.gate::<FMA, SILU>(*x, *g);
             a[l] += g;
             b[l] += g * (x - center);
         }
@@ -133,20 +177,37 @@ fn gated_body<const FMA: bool>(x: &[f32], dy: &[f32], map: Map, center: f32) -> 
 
 multiversion! {
     /// Sums of the gradient behind the activation and of its product with `x - center`.
-    fn gated_sums [] [] (x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) = gated_body
+    fn gated_sums_as [const SILU: bool] [SILU] (x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) = gated_body
+}
+
+fn gated_sums(x: &[f32], dy: &[f32], map: Map, act: Activation, center: f32) -> (f64, f64) {
+    if act == Activation::Silu {
+        gated_sums_as::<true>(x, dy, map, center)
+    } else {
+        gated_sums_as::<false>(x, dy, map, center)
+    }
 }
 
 #[inline(always)]
-fn input_body<const FMA: bool>(x: &[f32], dy: &[f32], map: Map, [a, b, c]: [f32; 3], dx: &mut [f32]) {
+fn input_body<const FMA: bool, const SILU: bool>(x: &[f32], dy: &[f32], map: Map, [a, b, c]: [f32; 3], dx: &mut [f32]) {
     for ((dx, x), g) in dx.iter_mut().zip(x).zip(dy) {
-        let g = map.gate::<FMA>(*x, *g);
+        let g = map.gate::<FMA, SILU>(*x, *g);
         *dx = crate::simd::fma::<FMA>(a, g, crate::simd::fma::<FMA>(b, *x, c));
     }
 }
 
 multiversion! {
     /// `dx = a * gated(dy) + b * x + c`.
-    fn input_gradient [] [] (x: &[f32], dy: &[f32], map: Map, abc: [f32; 3], dx: &mut [f32]) = input_body
+    fn input_gradient_as [const SILU: bool] [SILU]
+    (x: &[f32], dy: &[f32], map: Map, abc: [f32; 3], dx: &mut [f32]) = input_body
+}
+
+fn input_gradient(x: &[f32], dy: &[f32], map: Map, act: Activation, abc: [f32; 3], dx: &mut [f32]) {
+    if act == Activation::Silu {
+        input_gradient_as::<true>(x, dy, map, abc, dx);
+    } else {
+        input_gradient_as::<false>(x, dy, map, abc, dx);
+    }
 }
 
 /// Ranges of channel `c`'s planes.
@@ -168,7 +229,6 @@ fn check(p: Planes, tensors: &[usize], channels: &[usize]) {
 pub fn batch_norm_act(p: Planes, x: &[f32], bn: BatchNorm<'_>, y: &mut [f32]) -> Vec<f32> {
     check(p, &[x.len(), y.len()], &[bn.gamma.len(), bn.beta.len()]);
     let mut stats = vec![0.0; 2 * p.c];
-    let (low, high) = bn.act.bounds();
     let count = (p.n * p.len).max(1) as f64;
     let y = Shared::new(y);
     let (means, vars) = stats.split_at_mut(p.c);
@@ -179,15 +239,26 @@ pub fn batch_norm_act(p: Planes, x: &[f32], bn: BatchNorm<'_>, y: &mut [f32]) ->
             .map(|r| moments(&x[r], *mean))
             .fold((0.0, 0.0), |total, part| (total.0 + part.0, total.1 + part.1));
         *var = ((second - first * first / count) / count).max(0.0) as f32;
-        let scale = bn.gamma[c] / (*var + bn.eps).sqrt();
-        let shift = bn.beta[c] - *mean * scale;
+        let map = Map::new(bn.map(c, *mean, *var), bn.act);
         for r in planes_of(p, c) {
             // SAFETY: every task writes the planes of its own channel.
             let out = unsafe { y.part(r.start, p.len) };
-            apply(&x[r], scale, shift, low, high, out);
+            apply(&x[r], map, bn.act, out);
         }
     });
     stats
+}
+
+/// What [`batch_norm_act`] wrote, again, with the statistics that it returned: the same bits in one pass.
+///
+/// # Panics
+/// When a slice does not have the length that `p` says.
+pub fn batch_norm_again(p: Planes, x: &[f32], stats: &[f32], bn: BatchNorm<'_>, y: &mut [f32]) {
+    check(p, &[x.len(), y.len()], &[bn.gamma.len(), bn.beta.len(), stats.len() / 2]);
+    y.par_chunks_mut(p.len.max(1)).zip(x.par_chunks(p.len.max(1))).enumerate().for_each(|(i, (y, x))| {
+        let c = i % p.c;
+        apply(x, Map::new(bn.map(c, stats[c], stats[p.c + c]), bn.act), bn.act, y);
+    });
 }
 
 /// Gradients of [`batch_norm_act`]: writes `dx`, returns `(dgamma, dbeta)`. `stats` is what the forward pass returned.
@@ -205,16 +276,15 @@ pub fn batch_norm_act_backward(
 ) -> (Vec<f32>, Vec<f32>) {
     check(p, &[x.len(), dy.len(), dx.len()], &[bn.gamma.len(), bn.beta.len(), stats.len() / 2]);
     let (mut dgamma, mut dbeta) = (vec![0.0; p.c], vec![0.0; p.c]);
-    let (low, high) = bn.act.bounds();
     let count = (p.n * p.len).max(1) as f64;
     let dx = Shared::new(dx);
     dgamma.par_iter_mut().zip(&mut dbeta).enumerate().with_max_len(1).for_each(|(c, (dgamma, dbeta))| {
         let mean = stats[c];
         let inverse = 1.0 / (stats[p.c + c] + bn.eps).sqrt();
-        let scale = bn.gamma[c] / (stats[p.c + c] + bn.eps).sqrt();
-        let map = Map { scale, shift: bn.beta[c] - mean * scale, low, high };
+        let map = Map::new(bn.map(c, mean, stats[p.c + c]), bn.act);
+        let scale = map.scale;
         let (g, gx) = planes_of(p, c)
-            .map(|r| gated_sums(&x[r.clone()], &dy[r], map, mean))
+            .map(|r| gated_sums(&x[r.clone()], &dy[r], map, bn.act, mean))
             .fold((0.0, 0.0), |total, part| (total.0 + part.0, total.1 + part.1));
         *dbeta = g as f32;
         *dgamma = (gx * f64::from(inverse)) as f32;
@@ -223,7 +293,7 @@ pub fn batch_norm_act_backward(
         for r in planes_of(p, c) {
             // SAFETY: every task writes the planes of its own channel.
             let out = unsafe { dx.part(r.start, p.len) };
-            input_gradient(&x[r.clone()], &dy[r], map, [scale, b as f32, offset as f32], out);
+            input_gradient(&x[r.clone()], &dy[r], map, bn.act, [scale, b as f32, offset as f32], out);
         }
     });
     (dgamma, dbeta)
@@ -235,9 +305,8 @@ pub fn batch_norm_act_backward(
 /// When a slice does not have the length that `p` says.
 pub fn affine_act(p: Planes, x: &[f32], scale: &[f32], shift: &[f32], act: Activation, y: &mut [f32]) {
     check(p, &[x.len(), y.len()], &[scale.len(), shift.len()]);
-    let (low, high) = act.bounds();
     y.par_chunks_mut(p.len.max(1)).zip(x.par_chunks(p.len.max(1))).enumerate().for_each(|(i, (y, x))| {
-        apply(x, scale[i % p.c], shift[i % p.c], low, high, y);
+        apply(x, Map::new((scale[i % p.c], shift[i % p.c]), act), act, y);
     });
 }
 
@@ -257,17 +326,16 @@ pub fn affine_act_backward(
 ) -> (Vec<f32>, Vec<f32>) {
     check(p, &[x.len(), dy.len(), dx.len()], &[scale.len(), shift.len()]);
     let (mut dscale, mut dshift) = (vec![0.0; p.c], vec![0.0; p.c]);
-    let (low, high) = act.bounds();
     let dx = Shared::new(dx);
     dscale.par_iter_mut().zip(&mut dshift).enumerate().with_max_len(1).for_each(|(c, (dscale, dshift))| {
-        let map = Map { scale: scale[c], shift: shift[c], low, high };
+        let map = Map::new((scale[c], shift[c]), act);
         let (mut g, mut gx) = (0.0, 0.0);
         for r in planes_of(p, c) {
-            let sums = gated_sums(&x[r.clone()], &dy[r.clone()], map, 0.0);
+            let sums = gated_sums(&x[r.clone()], &dy[r.clone()], map, act, 0.0);
             (g, gx) = (g + sums.0, gx + sums.1);
             // SAFETY: every task writes the planes of its own channel.
             let out = unsafe { dx.part(r.start, p.len) };
-            input_gradient(&x[r.clone()], &dy[r], map, [scale[c], 0.0, 0.0], out);
+            input_gradient(&x[r.clone()], &dy[r], map, act, [scale[c], 0.0, 0.0], out);
         }
         (*dscale, *dshift) = (gx as f32, g as f32);
     });

@@ -1,50 +1,108 @@
-//! 1x1 convolution, stride 1: a matrix product per image, straight on NCHW.
+//! 1x1 convolution, stride 1: matrix products straight on NCHW, whose planes are the rows of the matrix.
+//!
+//! Pixels go through a scratch in panels of sixteen, because the planes of one pixel lie powers of two apart in memory,
+//! where a cache can hold only a few of them.
 
 use rayon::prelude::*;
 
-use crate::epilogue::{Epilogue, finish};
+use crate::epilogue::Epilogue;
 use crate::matmul::{Dest, Mat, matmul, sum_parts};
+use crate::product::{PANEL, Packed, ROWS, product};
 use crate::shape::ConvShape;
-use crate::simd::Shared;
+use crate::simd::{Shared, with_scratch};
 
-/// Columns of one product: wide enough to amortise packing the weights, small enough to split one image over threads.
-const TILE: usize = 2048;
+/// Floats of one task's panels: they stay in the second-level cache.
+const SCRATCH: usize = 1 << 16;
+/// Tasks below which the output channels are split too.
+const TASKS: usize = 16;
 /// Weights above this size are split by input channel instead of being accumulated per image and summed.
 const PARTIAL_LIMIT: usize = 1 << 16;
 
-fn tiles(s: &ConvShape) -> impl IndexedParallelIterator<Item = (usize, usize, usize)> + use<> {
-    let pixels = s.h * s.w;
-    let per_image = pixels.div_ceil(TILE);
-    (0..s.n * per_image).into_par_iter().with_max_len(1).map(move |i| {
-        let start = i % per_image * TILE;
-        (i / per_image, start, TILE.min(pixels - start))
-    })
+/// What a task of [`products`] computed: `count` rows from `first` on, at `len` pixels from `start` on of one image.
+pub(crate) struct Part<'a> {
+    pub(crate) image: usize,
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+    pub(crate) first: usize,
+    pub(crate) count: usize,
+    /// `[pixels / 16][count][16]`.
+    values: &'a [f32],
+}
+
+impl Part<'_> {
+    /// Writes the pixels of row `first + r`.
+    pub(crate) fn row(&self, r: usize, line: &mut [f32]) {
+        for (out, panel) in line.chunks_mut(PANEL).zip(self.values.chunks_exact(self.count * PANEL)) {
+            out.copy_from_slice(&panel[r * PANEL..][..out.len()]);
+        }
+    }
+}
+
+/// `weight * x` for `n` images of planes of `pixels`, part by part in parallel. Parts begin at multiples of `grain`
+/// pixels and `unit` rows.
+pub(crate) fn products(
+    [n, pixels]: [usize; 2],
+    weight: &Packed,
+    x: &[f32],
+    [grain, unit]: [usize; 2],
+    done: impl Fn(&Part<'_>) + Sync,
+) {
+    let [rows, columns] = [weight.rows, weight.columns];
+    if n * pixels * rows == 0 {
+        return;
+    }
+    let most = (SCRATCH / (rows + columns)).clamp(4 * PANEL, 128 * PANEL);
+    let tile = (most / grain).max(1) * grain;
+    let tiles = pixels.div_ceil(tile);
+    let unit = unit * ROWS;
+    let units = rows.div_ceil(unit);
+    let per_part = units.div_ceil(TASKS.div_ceil(n * tiles).min(units)) * unit;
+    let parts = rows.div_ceil(per_part);
+    (0..n * tiles * parts).into_par_iter().with_max_len(1).for_each(|task| {
+        let (image, start, first) = (task / (tiles * parts), task / parts % tiles * tile, task % parts * per_part);
+        let (len, count) = (tile.min(pixels - start), per_part.min(rows - first));
+        let panels = len.div_ceil(PANEL);
+        with_scratch(panels * PANEL * (columns + count), |scratch| {
+            let (v, m) = scratch.split_at_mut(panels * PANEL * columns);
+            for c in 0..columns {
+                let line = &x[(image * columns + c) * pixels + start..][..len];
+                for (panel, source) in v.chunks_exact_mut(columns * PANEL).zip(line.chunks(PANEL)) {
+                    let out = &mut panel[c * PANEL..][..PANEL];
+                    out[..source.len()].copy_from_slice(source);
+                    out[source.len()..].fill(0.0);
+                }
+            }
+            product(weight.part(first, count), v, [count, columns], m);
+            done(&Part { image, start, len, first, count, values: m });
+        });
+    });
 }
 
 #[allow(unsafe_code)]
-pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
-    let pixels = s.h * s.w;
+fn multiply([n, pixels]: [usize; 2], weight: &Packed, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
     let y = Shared::new(y);
-    tiles(s).for_each(|(n, start, len)| {
-        let out = Dest { data: y, offset: n * s.cout * pixels + start, stride: pixels };
-        let input = Mat::new(x, n * s.cin * pixels + start, pixels);
-        // SAFETY: every task writes its own columns `start..start + len` of its own image.
-        unsafe { matmul([s.cout, len, s.cin], out, Mat::new(weight, 0, s.cin), input, false) };
-        // SAFETY: as above, and the product is done.
-        unsafe { finish(epilogue, y, [n, s.cout], pixels, [start, len]) };
+    products([n, pixels], weight, x, [PANEL, 1], |part| {
+        for r in 0..part.count {
+            let at = (part.image * weight.rows + part.first + r) * pixels + part.start;
+            // SAFETY: every part has its own pixels of its own channels of its own image.
+            let line = unsafe { y.part(at, part.len) };
+            part.row(r, line);
+            epilogue.finish_line(part.first + r, at, line);
+        }
     });
 }
 
-#[allow(unsafe_code)]
+pub(crate) fn pack(s: &ConvShape, weight: &[f32]) -> Packed {
+    Packed::new(weight, [s.cout, s.cin], false)
+}
+
+pub(crate) fn forward(s: &ConvShape, x: &[f32], weight: &Packed, epilogue: &Epilogue<'_>, y: &mut [f32]) {
+    multiply([s.n, s.h * s.w], weight, x, epilogue, y);
+}
+
 pub(crate) fn backward_data(s: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let pixels = s.h * s.w;
-    let dx = Shared::new(dx);
-    tiles(s).for_each(|(n, start, len)| {
-        let out = Dest { data: dx, offset: n * s.cin * pixels + start, stride: pixels };
-        let grad = Mat::new(dy, n * s.cout * pixels + start, pixels);
-        // SAFETY: every task writes its own columns `start..start + len` of its own image.
-        unsafe { matmul([s.cin, len, s.cout], out, Mat::new(weight, 0, s.cin).t(), grad, false) };
-    });
+    let weight = Packed::new(weight, [s.cin, s.cout], true);
+    multiply([s.n, s.h * s.w], &weight, dy, &Epilogue::none(), dx);
 }
 
 #[allow(unsafe_code)]

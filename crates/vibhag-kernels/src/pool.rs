@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::epilogue::Epilogue;
 use crate::norm::Activation;
 
 fn check(x: usize, y: usize, wanted: [usize; 2]) {
@@ -77,6 +78,31 @@ pub fn max_pool2x2_backward([planes, h, w]: [usize; 3], x: &[f32], dy: &[f32], d
     });
 }
 
+/// The values of `z` [planes, h, w] at the places where 2x2 max pooling finds the (first of the) largest values of `x`,
+/// into `y` [planes, h / 2, w / 2].
+///
+/// # Panics
+/// When a slice has another length than the sizes say.
+pub fn pick2x2([planes, h, w]: [usize; 3], x: &[f32], z: &[f32], y: &mut [f32]) {
+    let (ho, wo) = (h / 2, w / 2);
+    check(x.len(), y.len(), [planes * h * w, planes * ho * wo]);
+    check(z.len(), x.len(), [x.len(), x.len()]);
+    let size = (h * w).max(1);
+    y.par_chunks_mut((ho * wo).max(1)).zip(x.par_chunks(size).zip(z.par_chunks(size))).for_each(|(y, (x, z))| {
+        let rows = x.chunks_exact(2 * w).zip(z.chunks_exact(2 * w));
+        for (line, (x, z)) in y.chunks_exact_mut(wo.max(1)).zip(rows) {
+            let ((a, b), (p, q)) = (x.split_at(w), z.split_at(w));
+            let tops = a.as_chunks::<2>().0.iter().zip(p.as_chunks::<2>().0);
+            let bottoms = b.as_chunks::<2>().0.iter().zip(q.as_chunks::<2>().0);
+            for (v, ((a, p), (b, q))) in line.iter_mut().zip(tops.zip(bottoms)) {
+                let (top, up) = if a[1] > a[0] { (a[1], p[1]) } else { (a[0], p[0]) };
+                let (bottom, down) = if b[1] > b[0] { (b[1], q[1]) } else { (b[0], q[0]) };
+                *v = if bottom > top { down } else { up };
+            }
+        }
+    });
+}
+
 /// 2x2 max pooling that also tells where in its plane each maximum was (the first of equal ones).
 ///
 /// # Panics
@@ -118,29 +144,8 @@ pub fn unpool2x2([c, h, w]: [usize; 3], x: &[f32], indices: &[u32], y: &mut [f32
     );
 }
 
-/// Doubles height and width by bilinear interpolation between pixel centres: `x` [c, h, w] into `y` [c, 2h, 2w].
-///
-/// # Panics
-/// When a slice has another length than the shape says.
-pub fn upsample_bilinear2x([c, h, w]: [usize; 3], x: &[f32], y: &mut [f32]) {
-    check(x.len(), y.len(), [c * h * w, 4 * c * h * w]);
-    y.par_chunks_mut((4 * h * w).max(1)).zip(x.par_chunks((h * w).max(1))).for_each(|(y, x)| {
-        let row = |at: usize| &x[at * w..(at + 1) * w];
-        for (oy, line) in y.chunks_exact_mut(2 * w).enumerate() {
-            let near = row(oy / 2);
-            let far = row(neighbour(oy, h));
-            let mix = |at: usize| 0.75 * near[at] + 0.25 * far[at];
-            for (ox, v) in line.iter_mut().enumerate() {
-                *v = 0.75 * mix(ox / 2) + 0.25 * mix(neighbour(ox, w));
-            }
-        }
-    });
-}
-
-/// The source position next nearest to output `at`, within the border.
-fn neighbour(at: usize, length: usize) -> usize {
-    if at.is_multiple_of(2) { (at / 2).saturating_sub(1) } else { (at / 2 + 1).min(length - 1) }
-}
+/// Values that one task adds.
+const CHUNK: usize = 1 << 14;
 
 /// `activation(x + y)`.
 ///
@@ -148,12 +153,9 @@ fn neighbour(at: usize, length: usize) -> usize {
 /// When the lengths differ.
 pub fn add_act(x: &[f32], y: &[f32], act: Activation, out: &mut [f32]) {
     check(x.len(), y.len(), [out.len(), out.len()]);
-    let (low, high) = act.bounds();
-    out.par_chunks_mut(1 << 14).zip(x.par_chunks(1 << 14).zip(y.par_chunks(1 << 14))).for_each(|(out, (x, y))| {
-        for (out, (x, y)) in out.iter_mut().zip(x.iter().zip(y)) {
-            let v = x + y;
-            let v = if v < low { low } else { v };
-            *out = if v > high { high } else { v };
-        }
+    let epilogue = Epilogue::new(None, Some(y), act);
+    out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).enumerate().for_each(|(i, (out, x))| {
+        out.copy_from_slice(x);
+        epilogue.finish_line(0, i * CHUNK, out);
     });
 }

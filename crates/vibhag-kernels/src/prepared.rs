@@ -1,9 +1,10 @@
 //! Convolutions whose weights do not change any more: transformed once, with bias, residual and activation applied
 //! before the result leaves the cache.
 
-use crate::conv::{Algorithm, algorithm};
+use crate::conv::{Algorithm, cheapest};
 use crate::epilogue::Epilogue;
 use crate::norm::Activation;
+use crate::product::Packed;
 use crate::shape::ConvShape;
 use crate::transposed::{self, UpShape};
 use crate::winograd::Kernels;
@@ -19,6 +20,7 @@ pub struct PreparedConv {
 
 enum Weights {
     Transformed(Kernels),
+    Packed(Packed),
     Plain(Algorithm, Vec<f32>),
 }
 
@@ -29,10 +31,13 @@ impl PreparedConv {
     /// # Panics
     /// When a slice has another length than the shape says.
     pub fn new(shape: ConvShape, weight: &[f32], bias: Vec<f32>, act: Activation) -> Option<Self> {
-        let algorithm = algorithm(&shape)?;
+        let algorithm = cheapest(&shape, true)?;
         assert!(weight.len() == shape.weight_len() && bias.len() == shape.cout, "weights do not have the shape");
         let weights = match algorithm {
-            Algorithm::Winograd => Weights::Transformed(Kernels::new(weight, [shape.cout, shape.cin], false)),
+            Algorithm::Winograd(tile) => {
+                Weights::Transformed(Kernels::new(weight, [shape.cout, shape.cin], false, tile))
+            }
+            Algorithm::Pointwise => Weights::Packed(pointwise::pack(&shape, weight)),
             other => Weights::Plain(other, weight.to_vec()),
         };
         Some(Self { shape, weights, bias, act })
@@ -54,7 +59,7 @@ impl PreparedConv {
         let epilogue = Epilogue::new(Some(&self.bias), residual, self.act);
         match &self.weights {
             Weights::Transformed(kernels) => winograd::forward_prepared(s, x, kernels, &epilogue, y),
-            Weights::Plain(Algorithm::Pointwise, weight) => pointwise::forward(s, x, weight, &epilogue, y),
+            Weights::Packed(weight) => pointwise::forward(s, x, weight, &epilogue, y),
             Weights::Plain(Algorithm::Depthwise, weight) => depthwise::forward(s, x, weight, &epilogue, y),
             Weights::Plain(_, weight) => general::forward(s, x, weight, &epilogue, y),
         }
@@ -64,7 +69,7 @@ impl PreparedConv {
 /// A transposed 2x2 convolution of stride 2, ready to run many times.
 pub struct PreparedUp {
     shape: UpShape,
-    weight: Vec<f32>,
+    weight: Packed,
     bias: Vec<f32>,
 }
 
@@ -75,7 +80,8 @@ impl PreparedUp {
     /// When a slice has another length than the shape says.
     pub fn new([cin, cout]: [usize; 2], [h, w]: [usize; 2], weight: &[f32], bias: Vec<f32>) -> Self {
         assert!(weight.len() == 4 * cin * cout && bias.len() == cout, "weights do not have the shape");
-        Self { shape: UpShape { n: 1, cin, cout, h, w }, weight: weight.to_vec(), bias }
+        let shape = UpShape { n: 1, cin, cout, h, w };
+        Self { shape, weight: transposed::pack(&shape, weight), bias }
     }
 
     /// Writes `y` [cout, 2h, 2w] from `x` [cin, h, w].
@@ -83,6 +89,6 @@ impl PreparedUp {
     /// # Panics
     /// When a slice has another length than the shape says.
     pub fn run(&self, x: &[f32], y: &mut [f32]) {
-        transposed::conv_transpose2x2(&self.shape, x, &self.weight, Some(&self.bias), y);
+        transposed::forward(&self.shape, x, &self.weight, Some(&self.bias), y);
     }
 }

@@ -16,11 +16,38 @@ pub(crate) fn has_avx2() -> bool {
     }
 }
 
+/// Whether the AVX-512 versions may run.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn has_avx512() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f")
+}
+
+/// Whether code that is compiled for the target alone has a multiply-add instruction: every 64-bit Arm processor has.
+pub(crate) const PORTABLE_FMA: bool = cfg!(target_arch = "aarch64");
+
 /// Multiply-add that is one instruction where the caller was compiled for FMA. Without the feature `f32::mul_add`
 /// would call the C library for every element, so the portable version rounds twice instead.
 #[inline(always)]
 pub(crate) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// `e^x` for `x <= 0`, within a few units in the last place (Cephes' polynomial).
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
+    let mut y = 1.987_569_1e-4;
+    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        y = y * r + c;
+    }
+    let y = y * r * r + r + 1.0;
+    y * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }
 
 /// Compiles a body generic over `const FMA: bool` for AVX2+FMA and portably, and picks at run time.
@@ -42,7 +69,7 @@ macro_rules! multiversion {
                     return unsafe { wide::<$($inst),*>($($arg),*) };
                 }
             }
-            $body::<false, $($inst),*>($($arg),*)
+            $body::<{ $crate::simd::PORTABLE_FMA }, $($inst),*>($($arg),*)
         }
     };
 }

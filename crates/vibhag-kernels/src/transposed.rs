@@ -4,6 +4,8 @@
 use rayon::prelude::*;
 
 use crate::matmul::{Dest, Mat, matmul, sum_parts};
+use crate::pointwise::products;
+use crate::product::Packed;
 use crate::simd::{Shared, with_scratch};
 
 /// Sizes of a transposed 2x2 convolution.
@@ -69,29 +71,39 @@ impl UpShape {
 ///
 /// # Panics
 /// When a slice has another length than the shape says.
-#[allow(unsafe_code)]
 pub fn conv_transpose2x2(s: &UpShape, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
     s.check(x.len(), weight.len(), y.len());
+    forward(s, x, &pack(s, weight), bias, y);
+}
+
+/// The weights as [`forward`] takes them.
+pub(crate) fn pack(s: &UpShape, weight: &[f32]) -> Packed {
+    Packed::new(weight, [4 * s.cout, s.cin], true)
+}
+
+#[allow(unsafe_code)]
+pub(crate) fn forward(s: &UpShape, x: &[f32], weight: &Packed, bias: Option<&[f32]>, y: &mut [f32]) {
+    assert!(x.len() == s.input_len() && y.len() == s.output_len(), "a slice does not have the shape's length");
     assert!(bias.is_none_or(|bias| bias.len() == s.cout), "bias needs one value per output channel");
-    let (pixels, w) = (s.h * s.w, s.w);
+    let w = s.w;
     let y = Shared::new(y);
-    s.tiles().for_each(|[n, first, rows]| {
-        let count = rows * w;
-        with_scratch(4 * s.cout * count, |sums| {
-            let out = Dest { data: Shared::new(sums), offset: 0, stride: count };
-            let input = Mat::new(x, n * s.cin * pixels + first * w, pixels);
-            // SAFETY: `sums` is this thread's scratch.
-            unsafe { matmul([4 * s.cout, count, s.cin], out, Mat::new(weight, 0, 4 * s.cout).t(), input, false) };
-            for k in 0..s.cout {
-                let bias = bias.map_or(0.0, |bias| bias[k]);
-                let [start, len] = s.output_part(n, k, first, rows);
-                // SAFETY: every task writes the rows of its own tile.
-                let part = unsafe { y.part(start, len) };
-                for (row, pair) in part.chunks_exact_mut(4 * w).enumerate() {
-                    for (dy, line) in pair.chunks_exact_mut(2 * w).enumerate() {
-                        let of = |dx: usize| &sums[(4 * k + 2 * dy + dx) * count + row * w..][..w];
-                        for (out, (left, right)) in line.as_chunks_mut::<2>().0.iter_mut().zip(of(0).iter().zip(of(1)))
-                        {
+    // Whole rows of pixels, and the four outputs of a channel together.
+    products([s.n, s.h * w], weight, x, [w, 2], |part| {
+        with_scratch(2 * part.len, |lines| {
+            let (lefts, rights) = lines.split_at_mut(part.len);
+            for k in 0..part.count / 4 {
+                let channel = part.first / 4 + k;
+                let bias = bias.map_or(0.0, |bias| bias[channel]);
+                for dy in 0..2 {
+                    part.row(4 * k + 2 * dy, lefts);
+                    part.row(4 * k + 2 * dy + 1, rights);
+                    let rows = lefts.chunks_exact(w).zip(rights.chunks_exact(w));
+                    for (row, (left, right)) in rows.enumerate() {
+                        let top = 2 * (part.start / w + row) + dy;
+                        let at = ((part.image * s.cout + channel) * 2 * s.h + top) * 2 * w;
+                        // SAFETY: every part has its own pixels of its own channels of its own image.
+                        let line = unsafe { y.part(at, 2 * w) };
+                        for (out, (left, right)) in line.as_chunks_mut::<2>().0.iter_mut().zip(left.iter().zip(right)) {
                             *out = [left + bias, right + bias];
                         }
                     }

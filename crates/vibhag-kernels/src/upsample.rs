@@ -1,4 +1,4 @@
-//! Nearest 2x upsampling joined with a skip connection in one pass.
+//! Nearest 2x upsampling joined with a skip connection in one pass, and joining alone.
 
 use rayon::prelude::*;
 
@@ -66,4 +66,46 @@ pub fn upsample2x_concat_backward(
     dskip.par_chunks_mut(big).enumerate().for_each(|(i, plane)| {
         plane.copy_from_slice(&dy[(i / skip_c * (c + skip_c) + c + i % skip_c) * big..][..big]);
     });
+}
+
+/// Floats that one task of a copy moves.
+const CHUNK: usize = 1 << 16;
+
+/// Writes, image after image, the channels of `x` and then those of `y`; both hold `n` images.
+///
+/// # Panics
+/// When `out` is not as long as both, or a length is no multiple of `n`.
+pub fn concat(n: usize, x: &[f32], y: &[f32], out: &mut [f32]) {
+    let n = n.max(1);
+    assert!(
+        out.len() == x.len() + y.len() && x.len().is_multiple_of(n) && y.len().is_multiple_of(n),
+        "maps of other lengths"
+    );
+    let (a, b) = (x.len() / n, y.len() / n);
+    if a + b > 0 {
+        out.par_chunks_mut(a + b).enumerate().for_each(|(i, out)| {
+            let (first, second) = out.split_at_mut(a);
+            copy(&x[i * a..][..a], first);
+            copy(&y[i * b..][..b], second);
+        });
+    }
+}
+
+/// The inverse of [`concat`].
+///
+/// # Panics
+/// As [`concat`].
+pub fn split(n: usize, joined: &[f32], x: &mut [f32], y: &mut [f32]) {
+    let n = n.max(1);
+    assert!(
+        joined.len() == x.len() + y.len() && x.len().is_multiple_of(n) && y.len().is_multiple_of(n),
+        "maps of other lengths"
+    );
+    let (a, b) = (x.len() / n, y.len() / n);
+    x.par_chunks_mut(a.max(1)).enumerate().for_each(|(i, x)| copy(&joined[i * (a + b)..][..a], x));
+    y.par_chunks_mut(b.max(1)).enumerate().for_each(|(i, y)| copy(&joined[i * (a + b) + a..][..b], y));
+}
+
+fn copy(from: &[f32], to: &mut [f32]) {
+    to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| to.copy_from_slice(from));
 }

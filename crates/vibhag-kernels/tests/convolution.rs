@@ -5,7 +5,9 @@ mod common;
 
 use common::noise;
 use proptest::prelude::*;
-use vibhag_kernels::{Algorithm, ConvShape, algorithm, backward_bias, backward_data, backward_weights, forward};
+use vibhag_kernels::{
+    Algorithm, ConvShape, Tile, algorithm, algorithms, backward_bias, backward_data, backward_weights, forward,
+};
 
 /// Calls `f(output index, input index, weight index)` for every product of the convolution.
 fn products(s: &ConvShape, mut f: impl FnMut(usize, usize, usize)) {
@@ -46,7 +48,6 @@ fn relative(ours: &[f32], truth: &[f64]) -> f64 {
 }
 
 fn verify(s: &ConvShape) {
-    let limit = if algorithm(s) == Some(Algorithm::Winograd) { 1e-4 } else { 1e-5 };
     let (x, w, dy) = (noise(s.input_len(), 1), noise(s.weight_len(), 2), noise(s.output_len(), 3));
     let bias = noise(s.cout, 4);
     let (ho, wo) = s.output().unwrap();
@@ -57,16 +58,21 @@ fn verify(s: &ConvShape) {
         dx_true[i] += f64::from(dy[o]) * f64::from(w[k]);
         dw_true[k] += f64::from(dy[o]) * f64::from(x[i]);
     });
-    // Stale contents must not shine through.
-    let mut y = vec![f32::NAN; y_true.len()];
-    forward(s, &x, &w, Some(&bias), &mut y);
-    assert!(relative(&y, &y_true) <= limit, "forward {} {s:?}", relative(&y, &y_true));
-    let mut dx = vec![f32::NAN; x.len()];
-    backward_data(s, &w, &dy, &mut dx);
-    assert!(relative(&dx, &dx_true) <= limit, "backward data {} {s:?}", relative(&dx, &dx_true));
-    let mut dw = vec![f32::NAN; w.len()];
-    backward_weights(s, &x, &dy, &mut dw);
-    assert!(relative(&dw, &dw_true) <= limit, "backward weights {} {s:?}", relative(&dw, &dw_true));
+    let all = algorithms(s);
+    assert!(all.contains(&algorithm(s).unwrap()));
+    for how in all {
+        let limit = if matches!(how, Algorithm::Winograd(_)) { 1e-4 } else { 1e-5 };
+        // Stale contents must not shine through.
+        let mut y = vec![f32::NAN; y_true.len()];
+        how.forward(s, &x, &w, Some(&bias), &mut y);
+        assert!(relative(&y, &y_true) <= limit, "{how:?} forward {} {s:?}", relative(&y, &y_true));
+        let mut dx = vec![f32::NAN; x.len()];
+        how.backward_data(s, &w, &dy, &mut dx);
+        assert!(relative(&dx, &dx_true) <= limit, "{how:?} backward data {} {s:?}", relative(&dx, &dx_true));
+        let mut dw = vec![f32::NAN; w.len()];
+        how.backward_weights(s, &x, &dy, &mut dw);
+        assert!(relative(&dw, &dw_true) <= limit, "{how:?} backward weights {} {s:?}", relative(&dw, &dw_true));
+    }
     let mut db_true = vec![0.0; s.cout];
     dy.iter().enumerate().for_each(|(i, v)| db_true[i / (ho * wo) % s.cout] += f64::from(*v));
     assert!(relative(&backward_bias(s, &dy), &db_true) <= 1e-5, "bias {s:?}");
@@ -148,10 +154,36 @@ fn shapes_of_real_layers_equal_the_direct_sum() {
     verify(&ConvShape { kernel: [1, 1], padding: [0; 4], ..square(1, 16, 24, 70, 70) });
 }
 
+/// Too large for the direct sum: against im2col in single precision.
+#[test]
+fn large_layers_agree_whatever_the_algorithm() {
+    for s in [square(2, 136, 120, 84, 82), square(1, 260, 200, 30, 31)] {
+        let (x, dy) = (noise(s.input_len(), 11), noise(s.output_len(), 12));
+        let gradient = |how: Algorithm| {
+            let mut dw = vec![f32::NAN; s.weight_len()];
+            how.backward_weights(&s, &x, &dy, &mut dw);
+            dw
+        };
+        let truth: Vec<f64> = gradient(Algorithm::General).into_iter().map(f64::from).collect();
+        for tile in [Tile::Two, Tile::Four] {
+            let error = relative(&gradient(Algorithm::Winograd(tile)), &truth);
+            assert!(error <= 1e-4, "{tile:?} {error} {s:?}");
+        }
+    }
+}
+
+#[test]
+fn the_cheapest_algorithm_follows_from_the_shape() {
+    assert_eq!(algorithm(&square(8, 3, 64, 128, 128)), Some(Algorithm::General));
+    assert_eq!(algorithm(&square(8, 256, 256, 6, 6)), Some(Algorithm::Winograd(Tile::Two)));
+    assert_eq!(algorithm(&square(8, 64, 64, 64, 64)), Some(Algorithm::Winograd(Tile::Four)));
+}
+
 #[test]
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     let shapes = [
         square(3, 24, 40, 36, 44),
+        square(2, 160, 130, 40, 41),
         square(2, 200, 130, 8, 8),
         ConvShape { stride: [2, 2], ..square(2, 3, 16, 65, 65) },
         ConvShape { stride: [2, 2], ..square(2, 40, 16, 31, 31) },
@@ -161,17 +193,19 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
     ];
     for s in shapes {
         let (x, w, dy) = (noise(s.input_len(), 5), noise(s.weight_len(), 6), noise(s.output_len(), 7));
-        let run = |threads: usize| {
+        let run = |how: Algorithm, threads: usize| {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
                 let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
-                forward(&s, &x, &w, None, &mut y);
-                backward_data(&s, &w, &dy, &mut dx);
-                backward_weights(&s, &x, &dy, &mut dw);
+                how.forward(&s, &x, &w, None, &mut y);
+                how.backward_data(&s, &w, &dy, &mut dx);
+                how.backward_weights(&s, &x, &dy, &mut dw);
                 [y, dx, dw].concat().iter().map(|v| v.to_bits()).collect::<Vec<_>>()
             })
         };
-        let one = run(1);
-        assert!(one == run(2) && one == run(4), "{s:?}");
+        for how in algorithms(&s) {
+            let one = run(how, 1);
+            assert!(one == run(how, 2) && one == run(how, 4), "{how:?} {s:?}");
+        }
     }
 }
 

@@ -5,15 +5,18 @@ mod common;
 use common::noise;
 use proptest::prelude::*;
 use vibhag_kernels::{
-    Activation, BatchNorm, Planes, batch_norm_act, batch_norm_act_backward, upsample2x_concat,
+    Activation, BatchNorm, Planes, batch_norm_act, batch_norm_act_backward, batch_norm_again, upsample2x_concat,
     upsample2x_concat_backward,
 };
+
+const ACTIVATIONS: [Activation; 4] = [Activation::None, Activation::Relu, Activation::Relu6, Activation::Silu];
 
 fn act(kind: Activation, z: f64) -> f64 {
     match kind {
         Activation::None => z,
         Activation::Relu => z.max(0.0),
         Activation::Relu6 => z.clamp(0.0, 6.0),
+        Activation::Silu => z / (1.0 + (-z).exp()),
     }
 }
 
@@ -44,7 +47,7 @@ proptest! {
         let x: Vec<f32> = noise(p.total(), 1).iter().map(|v| v + offset).collect();
         let gamma: Vec<f32> = noise(c, 2).iter().map(|v| 4.0 * v).collect();
         let beta = noise(c, 3);
-        for kind in [Activation::None, Activation::Relu, Activation::Relu6] {
+        for kind in ACTIVATIONS {
             let bn = BatchNorm { gamma: &gamma, beta: &beta, eps: 1e-3, act: kind };
             let mut y = vec![f32::NAN; x.len()];
             let stats = batch_norm_act(p, &x, bn, &mut y);
@@ -53,6 +56,9 @@ proptest! {
             for (a, b) in y.iter().zip(&truth) {
                 prop_assert!((f64::from(*a) - b).abs() < 2e-4, "{a} {b}");
             }
+            let mut again = vec![f32::NAN; x.len()];
+            batch_norm_again(p, &x, &stats, bn, &mut again);
+            prop_assert_eq!(again, y);
         }
     }
 }
@@ -62,7 +68,7 @@ fn gradients_of_the_normalisation_equal_finite_differences() {
     let p = Planes { n: 2, c: 2, len: 37 };
     let (x, dy) = (noise(p.total(), 4), noise(p.total(), 5));
     let (gamma, beta) = ([1.5f32, -0.7], [0.3f32, 0.1]);
-    for kind in [Activation::None, Activation::Relu, Activation::Relu6] {
+    for kind in ACTIVATIONS {
         let bn = BatchNorm { gamma: &gamma, beta: &beta, eps: 1e-3, act: kind };
         let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
         let stats = batch_norm_act(p, &x, bn, &mut y);

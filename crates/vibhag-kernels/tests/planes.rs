@@ -78,18 +78,19 @@ proptest! {
         let bias = noise(s.cout, 8);
         let mut sums = vec![0.0; residual.len()];
         forward(&s, &x, &k, Some(&bias), &mut sums);
-        for act in [Activation::None, Activation::Relu, Activation::Relu6] {
-            let (low, high) = match act {
-                Activation::None => (f32::NEG_INFINITY, f32::INFINITY),
-                Activation::Relu => (0.0, f32::INFINITY),
-                Activation::Relu6 => (0.0, 6.0),
+        for act in [Activation::None, Activation::Relu, Activation::Relu6, Activation::Silu] {
+            let truth_of = |z: f64| match act {
+                Activation::None => z,
+                Activation::Relu => z.max(0.0),
+                Activation::Relu6 => z.clamp(0.0, 6.0),
+                Activation::Silu => z / (1.0 + (-z).exp()),
             };
             let conv = PreparedConv::new(s, &k, bias.clone(), act).unwrap();
             for with in [false, true] {
                 let mut y = vec![f32::NAN; sums.len()];
                 conv.run(&x, with.then_some(&residual), &mut y);
                 let truth: Vec<f64> = sums.iter().zip(&residual)
-                    .map(|(v, r)| f64::from((if with { v + r } else { *v }).clamp(low, high)))
+                    .map(|(v, r)| truth_of(f64::from(if with { v + r } else { *v })))
                     .collect();
                 assert_close(&y, &truth, "prepared");
             }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::backend::{Dispatch, DispatchTensorKind, TensorMetadata};
 use burn::tensor::module as generic;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Tensor};
 use extension::KernelOps;
 use vibhag_kernels::{Activation as Act, ConvShape, UpShape, algorithm};
 
@@ -59,6 +59,7 @@ impl From<Activation> for Act {
             Activation::Identity => Self::None,
             Activation::Relu => Self::Relu,
             Activation::Relu6 => Self::Relu6,
+            Activation::Silu => Self::Silu,
         }
     }
 }
@@ -124,14 +125,28 @@ pub fn max_pool2x2(x: Tensor<4>) -> Tensor<4> {
     if ours {
         return Tensor::from_dispatch(Dispatch::kernel_max_pool(x.into_dispatch()));
     }
-    let options = MaxPoolOptions {
-        kernel_size: [2; 2],
-        stride: [2; 2],
-        padding: [(0, 0); 2],
-        dilation: [1; 2],
-        ceil_mode: false,
-    };
-    generic::max_pool2d(x, options)
+    generic::max_pool2d(x, halving())
+}
+
+/// Puts every value of `x` where 2x2 max pooling finds the (first of the) largest values of `reference`, zeros
+/// elsewhere. No gradient flows into the reference.
+///
+/// # Shapes
+/// `x` [N, C, H, W], `reference` [N, C, 2H, 2W] -> [N, C, 2H, 2W].
+pub fn max_unpool2x2(x: Tensor<4>, reference: Tensor<4>) -> Tensor<4> {
+    let [n, c, h, w] = x.dims();
+    let ((x, x_ours), (reference, ours)) = (on_cpu(x), on_cpu(reference));
+    if x_ours && ours && reference.dims() == [n, c, 2 * h, 2 * w] {
+        return Tensor::from_dispatch(Dispatch::kernel_unpool(x.into_dispatch(), reference.into_dispatch()));
+    }
+    let (_, indices) = generic::max_pool2d_with_indices(reference.detach(), halving());
+    Tensor::<3>::zeros([n, c, 4 * h * w], &x.device())
+        .scatter(2, indices.reshape([n, c, h * w]), x.reshape([n, c, h * w]), IndexingUpdateOp::Add)
+        .reshape([n, c, 2 * h, 2 * w])
+}
+
+fn halving() -> MaxPoolOptions<2> {
+    MaxPoolOptions { kernel_size: [2; 2], stride: [2; 2], padding: [(0, 0); 2], dilation: [1; 2], ceil_mode: false }
 }
 
 /// Batch normalisation with the statistics of the batch, then the activation, in one pass over the memory.
@@ -177,6 +192,33 @@ pub fn affine_act(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, activation: 
     }
     let act = Act::from(activation);
     Tensor::from_dispatch(Dispatch::kernel_affine(x.into_dispatch(), scale.into_dispatch(), shift.into_dispatch(), act))
+}
+
+/// Doubles height and width by bilinear interpolation between pixel centres.
+///
+/// # Shapes
+/// `x` [N, C, H, W] -> [N, C, 2H, 2W].
+pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    let (x, ours) = on_cpu(x);
+    if ours {
+        return Tensor::from_dispatch(Dispatch::kernel_upsample_bilinear(x.into_dispatch()));
+    }
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear);
+    generic::interpolate(x, options.with_align_corners(false).with_output_size([2 * h, 2 * w]))
+}
+
+/// The channels of `x`, then those of `y`.
+///
+/// # Shapes
+/// `x` [N, C, H, W], `y` [N, D, H, W] -> [N, C + D, H, W].
+pub fn concat(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
+    let ([n, _, h, w], [yn, _, yh, yw]) = (x.dims(), y.dims());
+    let ((x, x_ours), (y, y_ours)) = (on_cpu(x), on_cpu(y));
+    if x_ours && y_ours && [n, h, w] == [yn, yh, yw] {
+        return Tensor::from_dispatch(Dispatch::kernel_concat(x.into_dispatch(), y.into_dispatch()));
+    }
+    Tensor::cat(vec![x, y], 1)
 }
 
 /// Doubles height and width by repetition and appends the channels of `skip` [N, S, 2H, 2W].

@@ -2,7 +2,7 @@
 //! written once over [`Engine`]: [`Burn`] computes them with tensors, for training and on any
 //! device; an engine of another crate may note them down and compute them later, its own way.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
 use crate::blocks::{BatchNorm, Conv2d, ConvTranspose2d, conv_norm};
 use crate::ops::{self, Activation};
@@ -60,7 +60,8 @@ pub struct Burn;
 
 impl Engine for Burn {
     type Map = Tensor<4>;
-    type Indices = Tensor<4, Int>;
+    /// The map before pooling: it tells again where its maxima are, and training keeps it anyway.
+    type Indices = Tensor<4>;
 
     fn conv(&mut self, x: Tensor<4>, conv: &Conv2d, norm: Option<&BatchNorm>, activation: Activation) -> Tensor<4> {
         match norm {
@@ -89,13 +90,12 @@ impl Engine for Burn {
         ops::max_pool2d(x, kernel, stride, padding)
     }
 
-    fn max_pool_with_indices(&mut self, x: Tensor<4>) -> (Tensor<4>, Tensor<4, Int>) {
-        ops::max_pool2x2_with_indices(x)
+    fn max_pool_with_indices(&mut self, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        (ops::max_pool2d(x.clone(), 2, 2, 0), x)
     }
 
-    fn unpool(&mut self, x: Tensor<4>, indices: Tensor<4, Int>) -> Tensor<4> {
-        let [_, _, height, width] = x.dims();
-        ops::max_unpool2d(x, indices, [2 * height, 2 * width])
+    fn unpool(&mut self, x: Tensor<4>, reference: Tensor<4>) -> Tensor<4> {
+        ops::max_unpool2x2(x, reference)
     }
 
     fn upsample(&mut self, x: Tensor<4>, interpolation: Interpolation, skip: Option<Tensor<4>>) -> Tensor<4> {
@@ -108,6 +108,6 @@ impl Engine for Burn {
     }
 
     fn concat(&mut self, x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
-        Tensor::cat(vec![x, y], 1)
+        ops::concat(x, y)
     }
 }

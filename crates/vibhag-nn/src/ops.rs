@@ -1,10 +1,10 @@
 //! Every tensor operation that costs time goes through here, so that kernels are chosen in one
 //! place. The functions mirror PyTorch's functional API on NCHW tensors.
 
-use burn::tensor::activation::relu;
+use burn::tensor::Tensor;
+use burn::tensor::activation::{relu, silu};
 use burn::tensor::module as generic;
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions};
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, MaxPoolOptions};
 use vibhag_core::{Error, ErrorKind, Result};
 
 use crate::backend;
@@ -18,6 +18,8 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)`.
     Relu6,
+    /// `x * sigmoid(x)`.
+    Silu,
 }
 
 /// Applies an activation.
@@ -26,6 +28,7 @@ pub fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
         Activation::Identity => x,
         Activation::Relu => relu(x),
         Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::Silu => silu(x),
     }
 }
 
@@ -76,19 +79,10 @@ pub fn max_pool2d(x: Tensor<4>, kernel: usize, stride: usize, padding: usize) ->
     generic::max_pool2d(x, pool_options(kernel, stride, padding))
 }
 
-/// 2x2 max pooling that also tells where each maximum was: an index into the H * W plane.
-pub fn max_pool2x2_with_indices(x: Tensor<4>) -> (Tensor<4>, Tensor<4, Int>) {
-    generic::max_pool2d_with_indices(x, pool_options(2, 2, 0))
-}
-
-/// Puts each value of `x` [N, C, H, W] where `indices` says in a plane of zeros of `size`
-/// (H', W'). Indices within a plane are distinct.
-pub fn max_unpool2d(x: Tensor<4>, indices: Tensor<4, Int>, size: [usize; 2]) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    let plane = Tensor::<3>::zeros([n, c, size[0] * size[1]], &x.device());
-    plane
-        .scatter(2, indices.reshape([n, c, h * w]), x.reshape([n, c, h * w]), IndexingUpdateOp::Add)
-        .reshape([n, c, size[0], size[1]])
+/// Puts each value of `x` [N, C, H, W] where 2x2 max pooling finds the largest values of
+/// `reference` [N, C, 2H, 2W], zeros elsewhere.
+pub fn max_unpool2x2(x: Tensor<4>, reference: Tensor<4>) -> Tensor<4> {
+    backend::max_unpool2x2(x, reference)
 }
 
 /// Doubles height and width by repetition.
@@ -101,10 +95,15 @@ pub fn upsample_nearest2x_concat(x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
     backend::upsample2x_concat(x, Some(skip))
 }
 
+/// The channels of `x`, then those of `y`.
+pub fn concat(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
+    backend::concat(x, y)
+}
+
 /// Doubles height and width by bilinear interpolation between pixel centres (`align_corners`
 /// false in PyTorch's terms).
 pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
-    resample(x, InterpolateMode::Bilinear)
+    backend::upsample_bilinear2x(x)
 }
 
 /// A tensor's values, the last side fastest.
@@ -114,12 +113,6 @@ pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
 pub fn values<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>> {
     x.try_into_vec_as::<f32>()
         .map_err(|error| Error::new(ErrorKind::Model, format!("cannot read the values of a tensor: {error:?}")))
-}
-
-fn resample(x: Tensor<4>, mode: InterpolateMode) -> Tensor<4> {
-    let [_, _, h, w] = x.dims();
-    let options = InterpolateOptions::new(mode).with_align_corners(false).with_output_size([2 * h, 2 * w]);
-    generic::interpolate(x, options)
 }
 
 fn pool_options(kernel: usize, stride: usize, padding: usize) -> MaxPoolOptions<2> {

@@ -12,8 +12,8 @@ use vibhag_kernels::{Activation, ConvShape, UpShape};
 
 use super::extension::{ClassTruth, KernelGrads, KernelOps};
 use conv::{Conv, ConvBias, ConvTranspose};
-use maps::{ClassSums, MaxPool, Upsample, UpsampleConcat};
-use norm::{Affine, Norm, NormAgain};
+use maps::{Bilinear, ClassSums, Concat, MaxPool, Unpool, Upsample, UpsampleConcat};
+use norm::{Affine, Norm, NormAgain, Parameters};
 
 impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
     fn kernel_conv2d(x: FloatTensor<Self>, weight: FloatTensor<Self>, shape: ConvShape) -> FloatTensor<Self> {
@@ -55,13 +55,8 @@ impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         act: Activation,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [x.node(), gamma.node(), beta.node()];
-        let again = NormAgain::<B> {
-            x: x.node().id(),
-            gamma: gamma.clone().into_primitive(),
-            beta: beta.clone().into_primitive(),
-            eps,
-            act,
-        };
+        let parameters = Parameters::<B>::default();
+        let again = NormAgain::<B> { x: x.node().id(), parameters: parameters.clone(), eps, act };
         let prep = Norm.prepare::<C>(nodes).memory_bound().retro_forward(again).parents([&x, &gamma, &beta]).stateful();
         let (gamma, beta) = (gamma.into_primitive(), beta.into_primitive());
         let compute = |x| B::kernel_batch_norm(x, gamma.clone(), beta.clone(), eps, act);
@@ -69,8 +64,9 @@ impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
             OpsKind::Tracked(mut prep) => {
                 let id = prep.checkpoint(&x);
                 let (y, stats) = compute(x.into_primitive());
-                let state = (id, [stats.clone(), gamma, beta], eps, act);
-                (prep.finish(state, y), FloatTensor::<Self>::new(stats))
+                let values = [stats.clone(), gamma, beta];
+                parameters.set(values.clone());
+                (prep.finish((id, values, eps, act), y), FloatTensor::<Self>::new(stats))
             }
             OpsKind::UnTracked(prep) => {
                 let (y, stats) = compute(x.into_primitive());
@@ -127,6 +123,16 @@ impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         }
     }
 
+    fn kernel_unpool(x: FloatTensor<Self>, reference: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Unpool.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let id = prep.checkpoint(&reference);
+                prep.finish(id, B::kernel_unpool(x.into_primitive(), reference.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_unpool(x.into_primitive(), reference.into_primitive())),
+        }
+    }
+
     fn kernel_class_sums(logits: FloatTensor<Self>, truth: ClassTruth) -> FloatTensor<Self> {
         match ClassSums.prepare::<C>([logits.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
@@ -137,9 +143,24 @@ impl<B: KernelGrads, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         }
     }
 
+    fn kernel_concat(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        let channels = x.shape()[1];
+        let prep = Concat.prepare::<C>([x.node(), y.node()]).compute_bound().stateful();
+        let z = B::kernel_concat(x.into_primitive(), y.into_primitive());
+        match prep {
+            OpsKind::Tracked(prep) => prep.finish(channels, z),
+            OpsKind::UnTracked(prep) => prep.finish(z),
+        }
+    }
+
     fn kernel_upsample(x: FloatTensor<Self>) -> FloatTensor<Self> {
         let prep = Upsample.prepare::<C>([x.node()]).compute_bound();
         prep.stateless(B::kernel_upsample(x.into_primitive()))
+    }
+
+    fn kernel_upsample_bilinear(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prep = Bilinear.prepare::<C>([x.node()]).compute_bound();
+        prep.stateless(B::kernel_upsample_bilinear(x.into_primitive()))
     }
 
     fn kernel_upsample_concat(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self> {

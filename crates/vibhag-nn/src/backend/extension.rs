@@ -56,11 +56,20 @@ pub(super) trait KernelOps: Backend {
     /// 2x2 max pooling of stride 2.
     fn kernel_max_pool(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// Values to where 2x2 max pooling found the largest values of `reference`, zeros elsewhere.
+    fn kernel_unpool(x: FloatTensor<Self>, reference: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Sums of the softmax by image and class, and the cross-entropy.
     fn kernel_class_sums(logits: FloatTensor<Self>, truth: ClassTruth) -> FloatTensor<Self>;
 
+    /// The channels of both maps, one after the other.
+    fn kernel_concat(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Nearest 2x upsampling.
     fn kernel_upsample(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Bilinear 2x upsampling.
+    fn kernel_upsample_bilinear(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// Nearest 2x upsampling joined with a skip connection.
     fn kernel_upsample_concat(x: FloatTensor<Self>, skip: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -95,6 +104,17 @@ pub(super) trait KernelGrads: KernelOps {
     /// Gradient of 2x2 max pooling, from its input.
     fn max_pool_dx(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// The output of the batch normalisation again, from its statistics, scale and shift: the same bits.
+    fn batch_norm_again(
+        x: FloatTensor<Self>,
+        parameters: [FloatTensor<Self>; 3],
+        eps: f32,
+        act: Activation,
+    ) -> FloatTensor<Self>;
+
+    /// Gradient of unpooling.
+    fn unpool_dx(reference: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Gradients of the batch normalisation, from its statistics, scale and shift.
     fn batch_norm_grads(
         x: FloatTensor<Self>,
@@ -111,6 +131,12 @@ pub(super) trait KernelGrads: KernelOps {
         dy: FloatTensor<Self>,
         act: Activation,
     ) -> ChannelGrads<Self>;
+
+    /// Gradient of bilinear upsampling.
+    fn upsample_bilinear_dx(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradients of both parts of a concatenation, the first of `first` channels.
+    fn concat_grads(dy: FloatTensor<Self>, first: usize) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// Gradients of the upsampled map and of the skip connection's `skip` channels.
     fn upsample_grads(dy: FloatTensor<Self>, skip: usize) -> (FloatTensor<Self>, FloatTensor<Self>);

@@ -68,7 +68,7 @@ fn convolutions_equal_burns_own() {
 
 #[test]
 fn normalisation_with_activation_equals_burns_own() {
-    for activation in [Activation::Identity, Activation::Relu, Activation::Relu6] {
+    for activation in [Activation::Identity, Activation::Relu, Activation::Relu6, Activation::Silu] {
         let sizes = [vec![3, 5, 7, 9], vec![5], vec![5]];
         assert_close(both(&sizes, |t, s| {
             batch_norm_act(shaped(&t[0], &s[0]), t[1].clone(), t[2].clone(), 1e-3, activation).0
@@ -86,6 +86,20 @@ fn upsampling_with_skip_equals_burns_own() {
 }
 
 #[test]
+fn bilinear_upsampling_equals_burns_own() {
+    for x in [vec![2, 3, 5, 7], vec![1, 2, 1, 6], vec![1, 2, 6, 1], vec![1, 1, 1, 1], vec![1, 1, 2, 40]] {
+        assert_close(both(&[x], |t, s| upsample_bilinear2x(shaped(&t[0], &s[0]))));
+    }
+}
+
+#[test]
+fn joining_maps_equals_burns_own() {
+    assert_close(both(&[vec![2, 3, 5, 7], vec![2, 4, 5, 7]], |t, s| {
+        concat(shaped(&t[0], &s[0]), shaped(&t[1], &s[1]))
+    }));
+}
+
+#[test]
 fn transposed_convolutions_equal_burns_own() {
     for (x, w) in [(vec![2, 5, 7, 9], vec![5, 3, 2, 2]), (vec![1, 70, 3, 40], vec![70, 20, 2, 2])] {
         assert_close(both(&[x, w.clone(), vec![w[1]]], |t, s| {
@@ -99,6 +113,15 @@ fn max_pooling_equals_burns_own() {
     for x in [vec![2, 3, 8, 10], vec![1, 2, 7, 5], vec![1, 1, 2, 2]] {
         assert_close(both(&[x], |t, s| max_pool2x2(shaped(&t[0], &s[0]))));
     }
+}
+
+#[test]
+fn unpooling_equals_burns_own() {
+    assert_close(both(&[vec![2, 3, 4, 5], vec![2, 3, 8, 10]], |t, s| {
+        let reference = shaped(&t[1], &s[1]);
+        // The reference gets a gradient of its own, which must be the only one.
+        max_unpool2x2(shaped(&t[0], &s[0]), reference.clone()) + reference
+    }));
 }
 
 #[test]

@@ -26,6 +26,9 @@ impl Bce {
         if inputs.channels() > 1 {
             return CrossEntropy { weight: self.weight }.forward(inputs);
         }
+        if let Some(sums) = inputs.sums() {
+            return ratio(sums.entropy, sums.weight);
+        }
         let [background, foreground] = inputs.binary_weights.map(f64::from);
         let half = inputs.label_smoothing / 2.0;
         let truth = inputs.one_hot();

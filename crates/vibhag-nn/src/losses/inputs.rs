@@ -25,7 +25,7 @@ pub(super) struct Inputs {
     sums: Option<Sums>,
 }
 
-/// Sums over valid pixels of several classes, which the CPU kernel computes in one pass.
+/// Sums over valid pixels by class, which the CPU kernel computes in one pass. With one channel: of the foreground.
 #[derive(Clone)]
 pub(super) struct Sums {
     /// Cross-entropy before its division, \[1\].
@@ -51,7 +51,7 @@ impl Inputs {
             &[background, foreground] => [background, foreground],
             _ => [1.0, 1.0],
         };
-        let sums = (channels > 1).then(|| class_sums(&logits, &target, config)).flatten();
+        let sums = class_sums(&logits, &target, config);
         Self {
             logits,
             class_weights,
@@ -71,7 +71,7 @@ impl Inputs {
         self.logits.dims()[1]
     }
 
-    /// The sums of one pass, for several channels where the kernels run.
+    /// The sums of one pass, where the kernels run.
     pub(super) fn sums(&self) -> Option<Sums> {
         self.sums.clone()
     }
@@ -136,13 +136,23 @@ fn class_sums(logits: &Tensor<4>, target: &Tensor<3, Int>, config: &LossConfig) 
     if !backend::computes(logits) {
         return None;
     }
+    let binary = channels == 1;
+    let classes = if binary { 2 } else { channels };
     let labels = target.clone().into_data().convert::<i32>().try_to_vec::<i32>().ok()?;
-    // A label beyond 16 bits is none of the classes and not the ignored one either.
-    let labels: Arc<[u16]> = labels.into_iter().map(|label| u16::try_from(label).unwrap_or(u16::MAX - 1)).collect();
-    let mut counts = vec![0.0f32; n * channels];
+    let label = |label: i32| {
+        if binary && label != i32::from(config.ignore) {
+            return u16::from(label == 1);
+        }
+        // A label beyond 16 bits is none of the classes and not the ignored one either.
+        u16::try_from(label).unwrap_or(u16::MAX - 1)
+    };
+    let labels: Arc<[u16]> = labels.into_iter().map(label).collect();
+    let even = config.class_weights.len() != classes;
+    let weights: Arc<[f32]> = if even { vec![1.0; classes].into() } else { config.class_weights.clone().into() };
+    let mut counts = vec![0.0f32; n * classes];
     let mut total = 0.0f64;
     for (image, labels) in labels.chunks_exact((h * w).max(1)).enumerate() {
-        let mut pixels = vec![0u32; channels];
+        let mut pixels = vec![0u32; classes];
         let mut others = 0u32;
         for &label in labels {
             match pixels.get_mut(usize::from(label)) {
@@ -151,23 +161,25 @@ fn class_sums(logits: &Tensor<4>, target: &Tensor<3, Int>, config: &LossConfig) 
             }
         }
         for (class, &count) in pixels.iter().enumerate() {
-            counts[image * channels + class] = count as f32;
-            total += f64::from(count) * config.class_weights.get(class).map_or(1.0, |&weight| f64::from(weight));
+            counts[image * classes + class] = count as f32;
+            total += f64::from(count) * f64::from(weights[class]);
         }
-        if config.class_weights.is_empty() {
+        if even {
             total += f64::from(others);
         }
     }
-    let weights: Arc<[f32]> =
-        if config.class_weights.is_empty() { vec![1.0; channels].into() } else { config.class_weights.clone().into() };
-    let sums = backend::class_sums(logits.clone(), labels, config.ignore, weights, config.label_smoothing as f32)?;
+    // The binary cross-entropy of a logit x is the two-class one of the logits (0, x).
+    let pair = binary.then(|| backend::concat(Tensor::zeros([n, 1, h, w], &logits.device()), logits.clone()));
+    let all = pair.unwrap_or_else(|| logits.clone());
+    let sums = backend::class_sums(all, labels, config.ignore, weights, config.label_smoothing as f32)?;
     let device = logits.device();
+    let kept = |values: Tensor<2>| if binary { values.narrow(1, 1, 1) } else { values };
     Some(Sums {
         entropy: sums.entropy,
         weight: Tensor::from_floats([total as f32], &device),
-        intersection: sums.intersection,
-        predicted: sums.predicted,
-        truth: Tensor::from_data(TensorData::new(counts, [n, channels]), &device),
+        intersection: kept(sums.intersection),
+        predicted: kept(sums.predicted),
+        truth: kept(Tensor::from_data(TensorData::new(counts, [n, classes]), &device)),
     })
 }
 

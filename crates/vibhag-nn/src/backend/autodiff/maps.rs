@@ -24,6 +24,21 @@ impl<B: KernelGrads> Backward<B, 1> for MaxPool {
 }
 
 #[derive(Debug)]
+pub(super) struct Unpool;
+
+impl<B: KernelGrads> Backward<B, 1> for Unpool {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<NodeId, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        let reference = checkpointer.retrieve_node_output::<FloatTensor<B>>(ops.state);
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, B::unpool_dx(reference, dy));
+        }
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct ClassSums;
 
 impl<B: KernelGrads> Backward<B, 1> for ClassSums {
@@ -66,6 +81,37 @@ impl<B: KernelGrads> Backward<B, 2> for UpsampleConcat {
             if let Some(node) = node {
                 grads.register::<B>(node.id, gradient);
             }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Concat;
+
+impl<B: KernelGrads> Backward<B, 2> for Concat {
+    type State = usize;
+
+    fn backward(self, ops: Ops<usize, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        let (dx, dy) = B::concat_grads(dy, ops.state);
+        for (node, gradient) in ops.parents.into_iter().zip([dx, dy]) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Bilinear;
+
+impl<B: KernelGrads> Backward<B, 1> for Bilinear {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<B>(node.id, B::upsample_bilinear_dx(dy));
         }
     }
 }

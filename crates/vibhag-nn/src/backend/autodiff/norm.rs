@@ -1,5 +1,7 @@
 //! Normalisation with activation: gradients, and the map computed again.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use burn::backend::{Backend, tensor::FloatTensor};
 use burn_autodiff::NodeId;
 use burn_autodiff::checkpoint::{base::Checkpointer, retro_forward::RetroForward, state::BackwardStates};
@@ -28,13 +30,38 @@ impl<B: KernelGrads> Backward<B, 3> for Norm {
     }
 }
 
+/// Statistics, scale and shift of a batch normalisation, known once it was computed.
+#[derive(Debug)]
+pub(super) struct Parameters<B: Backend>(Arc<Mutex<Option<[FloatTensor<B>; 3]>>>);
+
+impl<B: Backend> Default for Parameters<B> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<B: Backend> Clone for Parameters<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<B: Backend> Parameters<B> {
+    pub(super) fn set(&self, values: [FloatTensor<B>; 3]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(values);
+    }
+
+    fn get(&self) -> Option<[FloatTensor<B>; 3]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Computes the normalised map again in the backward pass: it costs one pass over the memory, and without it half of
 /// a network's maps need not be kept.
 #[derive(Debug)]
 pub(super) struct NormAgain<B: Backend> {
     pub(super) x: NodeId,
-    pub(super) gamma: FloatTensor<B>,
-    pub(super) beta: FloatTensor<B>,
+    pub(super) parameters: Parameters<B>,
     pub(super) eps: f32,
     pub(super) act: Activation,
 }
@@ -42,8 +69,10 @@ pub(super) struct NormAgain<B: Backend> {
 impl<B: KernelGrads> RetroForward for NormAgain<B> {
     fn forward(&self, states: &mut BackwardStates, out_node: NodeId) {
         let x = states.get_state::<FloatTensor<B>>(&self.x);
-        let (y, _) = B::kernel_batch_norm(x, self.gamma.clone(), self.beta.clone(), self.eps, self.act);
-        states.save(out_node, y);
+        // The backward pass comes after the forward pass, which set them.
+        if let Some(parameters) = self.parameters.get() {
+            states.save(out_node, B::batch_norm_again(x, parameters, self.eps, self.act));
+        }
     }
 }
 
