@@ -32,19 +32,25 @@ pub(crate) struct Part<'a> {
 impl Part<'_> {
     /// Writes the pixels of row `first + r`.
     pub(crate) fn row(&self, r: usize, line: &mut [f32]) {
-        for (out, panel) in line.chunks_mut(PANEL).zip(self.values.chunks_exact(self.count * PANEL)) {
-            out.copy_from_slice(&panel[r * PANEL..][..out.len()]);
+        let (values, _) = self.values.as_chunks::<PANEL>();
+        let (whole, rest) = line.as_chunks_mut::<PANEL>();
+        let panels = whole.len();
+        for (p, out) in whole.iter_mut().enumerate() {
+            *out = values[p * self.count + r];
+        }
+        if !rest.is_empty() {
+            rest.copy_from_slice(&values[panels * self.count + r][..rest.len()]);
         }
     }
 }
 
 /// `weight * x` for `n` images of planes of `pixels`, part by part in parallel. Parts begin at multiples of `grain`
-/// pixels and `unit` rows.
+/// pixels and eight rows.
 pub(crate) fn products(
     [n, pixels]: [usize; 2],
     weight: &Packed,
     x: &[f32],
-    [grain, unit]: [usize; 2],
+    grain: usize,
     done: impl Fn(&Part<'_>) + Sync,
 ) {
     let [rows, columns] = [weight.rows, weight.columns];
@@ -54,25 +60,29 @@ pub(crate) fn products(
     let most = (SCRATCH / (rows + columns)).clamp(4 * PANEL, 128 * PANEL);
     let tile = (most / grain).max(1) * grain;
     let tiles = pixels.div_ceil(tile);
-    let unit = unit * ROWS;
-    let units = rows.div_ceil(unit);
-    let per_part = units.div_ceil(TASKS.div_ceil(n * tiles).min(units)) * unit;
+    let blocks = rows.div_ceil(ROWS);
+    let per_part = blocks.div_ceil(TASKS.div_ceil(n * tiles).min(blocks)) * ROWS;
     let parts = rows.div_ceil(per_part);
     (0..n * tiles * parts).into_par_iter().with_max_len(1).for_each(|task| {
         let (image, start, first) = (task / (tiles * parts), task / parts % tiles * tile, task % parts * per_part);
         let (len, count) = (tile.min(pixels - start), per_part.min(rows - first));
         let panels = len.div_ceil(PANEL);
         with_scratch(panels * PANEL * (columns + count), |scratch| {
-            let (v, m) = scratch.split_at_mut(panels * PANEL * columns);
+            let (input, m) = scratch.split_at_mut(panels * PANEL * columns);
+            let (v, _) = input.as_chunks_mut::<PANEL>();
             for c in 0..columns {
                 let line = &x[(image * columns + c) * pixels + start..][..len];
-                for (panel, source) in v.chunks_exact_mut(columns * PANEL).zip(line.chunks(PANEL)) {
-                    let out = &mut panel[c * PANEL..][..PANEL];
-                    out[..source.len()].copy_from_slice(source);
-                    out[source.len()..].fill(0.0);
+                let (whole, rest) = line.as_chunks::<PANEL>();
+                for (p, source) in whole.iter().enumerate() {
+                    v[p * columns + c] = *source;
+                }
+                if !rest.is_empty() {
+                    let out = &mut v[whole.len() * columns + c];
+                    out[..rest.len()].copy_from_slice(rest);
+                    out[rest.len()..].fill(0.0);
                 }
             }
-            product(weight.part(first, count), v, [count, columns], m);
+            product(weight.part(first, count), input, [count, columns], m);
             done(&Part { image, start, len, first, count, values: m });
         });
     });
@@ -81,7 +91,7 @@ pub(crate) fn products(
 #[allow(unsafe_code)]
 fn multiply([n, pixels]: [usize; 2], weight: &Packed, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
     let y = Shared::new(y);
-    products([n, pixels], weight, x, [PANEL, 1], |part| {
+    products([n, pixels], weight, x, PANEL, |part| {
         for r in 0..part.count {
             let at = (part.image * weight.rows + part.first + r) * pixels + part.start;
             // SAFETY: every part has its own pixels of its own channels of its own image.

@@ -5,45 +5,49 @@ use crate::lane::Lane;
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 16;
 
-/// Output channels that one pass over a panel computes: with 16 tiles they fill twelve registers.
-pub(crate) const ROWS: usize = 6;
+/// Output channels that one pass over the panels computes. Networks have multiples of eight channels.
+pub(crate) const ROWS: usize = 8;
 
 /// Floats of one packed `rows x columns` matrix of weights.
 pub(crate) fn packed_len(rows: usize, columns: usize) -> usize {
     rows.div_ceil(ROWS) * ROWS * columns
 }
 
-/// `m[tile][row] = sum over columns of a[row][column] * v[tile][column]`: `a` as `[rows / 6][columns][6]`, `v` as
+/// `m[tile][row] = sum over columns of a[row][column] * v[tile][column]`: `a` as `[rows / 8][columns][8]`, `v` as
 /// `[tiles / 16][columns][16]`, `m` as `[tiles / 16][rows][16]`.
 ///
-/// The rows are the outer loop: six rows of the kernels stay in the first-level cache while the panels pass by, so
-/// that kernels larger than any cache are read once.
+/// The rows are the outer loop: eight rows of the weights stay in the first-level cache while the panels pass by, so
+/// that weights larger than any cache are read once.
 #[inline(always)]
 fn body<L: Lane>(a: &[f32], v: &[f32], [rows, columns]: [usize; 2], m: &mut [f32]) {
+    /// Rows whose sums fit the registers twice over.
+    const HALF: usize = ROWS / 2;
     for (block, a) in a.chunks_exact(columns * ROWS).enumerate() {
-        let first = block * ROWS;
-        let count = ROWS.min(rows - first);
         let (a, _) = a.as_chunks::<ROWS>();
         for (v, m) in v.chunks_exact(columns * PANEL).zip(m.chunks_exact_mut(rows * PANEL)) {
-            let mut sums = [[L::zero(); 2]; ROWS];
             let (v, _) = v.as_chunks::<8>();
-            for (a, v) in a.iter().zip(v.chunks_exact(2)) {
-                let (v0, v1) = (L::load(&v[0]), L::load(&v[1]));
-                for r in 0..ROWS {
-                    let factor = L::splat(a[r]);
-                    sums[r] = [factor.mul_add(v0, sums[r][0]), factor.mul_add(v1, sums[r][1])];
+            for half in [0, HALF] {
+                let first = block * ROWS + half;
+                let mut sums = [[L::zero(); 2]; HALF];
+                for (a, v) in a.iter().zip(v.chunks_exact(2)) {
+                    let (v0, v1) = (L::load(&v[0]), L::load(&v[1]));
+                    for r in 0..HALF {
+                        let factor = L::splat(a[half + r]);
+                        sums[r] = [factor.mul_add(v0, sums[r][0]), factor.mul_add(v1, sums[r][1])];
+                    }
                 }
-            }
-            let (out, _) = m[first * PANEL..(first + count) * PANEL].as_chunks_mut::<8>();
-            for (out, sum) in out.chunks_exact_mut(2).zip(&sums) {
-                sum[0].store(&mut out[0]);
-                sum[1].store(&mut out[1]);
+                let end = (first + HALF).min(rows);
+                let (out, _) = m[first.min(end) * PANEL..end * PANEL].as_chunks_mut::<8>();
+                for (out, sum) in out.chunks_exact_mut(2).zip(&sums) {
+                    sum[0].store(&mut out[0]);
+                    sum[1].store(&mut out[1]);
+                }
             }
         }
     }
 }
 
-/// Weights packed for [`product`], `[rows / 6][columns][6]`, with rows of zeros at the end.
+/// Weights packed for [`product`], `[rows / 8][columns][8]`, with rows of zeros at the end.
 pub(crate) struct Packed {
     values: Vec<f32>,
     pub(crate) rows: usize,
@@ -64,7 +68,7 @@ impl Packed {
         Self { values, rows, columns }
     }
 
-    /// Rows from `first`, a multiple of six, on.
+    /// Rows from `first`, a multiple of eight, on.
     pub(crate) fn part(&self, first: usize, rows: usize) -> &[f32] {
         &self.values[first * self.columns..(first + rows).next_multiple_of(ROWS) * self.columns]
     }
@@ -78,7 +82,7 @@ mod avx512 {
 
     use super::{PANEL, ROWS};
 
-    /// Six rows times `P` panels, which lie one after another: with four, 24 of the 32 registers hold sums.
+    /// Eight rows times `P` panels, which lie one after another: with three, 24 of the 32 registers hold sums.
     #[inline]
     #[target_feature(enable = "avx512f")]
     #[allow(unsafe_code)]
@@ -124,9 +128,8 @@ mod avx512 {
         for (block, a) in a.chunks_exact(columns * ROWS).enumerate() {
             let (a, _) = a.as_chunks::<ROWS>();
             let at = [rows, block * ROWS];
-            for (v, m) in v.chunks(4 * columns).zip(m.chunks_mut(4 * rows)) {
+            for (v, m) in v.chunks(3 * columns).zip(m.chunks_mut(3 * rows)) {
                 match v.len() / columns {
-                    4 => group::<4>(a, v, at, m),
                     3 => group::<3>(a, v, at, m),
                     2 => group::<2>(a, v, at, m),
                     _ => group::<1>(a, v, at, m),

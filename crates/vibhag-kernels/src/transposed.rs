@@ -87,8 +87,8 @@ pub(crate) fn forward(s: &UpShape, x: &[f32], weight: &Packed, bias: Option<&[f3
     assert!(bias.is_none_or(|bias| bias.len() == s.cout), "bias needs one value per output channel");
     let w = s.w;
     let y = Shared::new(y);
-    // Whole rows of pixels, and the four outputs of a channel together.
-    products([s.n, s.h * w], weight, x, [w, 2], |part| {
+    // Whole rows of pixels, and the four outputs of a channel together: eight is a multiple of four.
+    products([s.n, s.h * w], weight, x, w, |part| {
         with_scratch(2 * part.len, |lines| {
             let (lefts, rights) = lines.split_at_mut(part.len);
             for k in 0..part.count / 4 {

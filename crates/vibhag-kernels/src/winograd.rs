@@ -55,7 +55,7 @@ fn convolve(grid: &Grid, kernels: &Kernels, x: &[f32], epilogue: &Epilogue<'_>, 
     let (k, c) = (kernels.rows, kernels.columns);
     let (tile, points, total) = (grid.tile, grid.tile.points(), grid.tiles());
     let y = Shared::new(y);
-    let small = block_tiles(points * (c + k), total, 1 << 18, 2 * PANEL, 16 * PANEL);
+    let small = block_tiles(points * (c + k), total, 1 << 17, 2 * PANEL, 16 * PANEL);
     if c * k > LARGE || total < 4 * small {
         // Large kernels or few tiles: every phase is parallel, so that each kernel matrix is read once per block.
         let block = block_tiles(points * (c + k), total, 3 << 20, 8 * PANEL, 64 * PANEL);

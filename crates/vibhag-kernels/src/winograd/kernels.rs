@@ -75,7 +75,7 @@ unsafe fn pack_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
         std::array::from_fn(|j| unsafe { out.part((i * R + j) * size + block * len, len) })
     });
     for c in 0..columns {
-        let mut g = [[0.0f32; 8]; 9];
+        let mut g = [[0.0f32; ROWS]; 9];
         for r in 0..ROWS.min(rows - first) {
             let row = first + r;
             let at = if source.transposed { c * source.cin + row } else { row * source.cin + c } * 9;
@@ -91,9 +91,9 @@ unsafe fn pack_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
         let u = transform::<L, F, M, R>(&lanes);
         for i in 0..R {
             for j in 0..R {
-                let mut values = [0.0; 8];
-                u[i][j].store(&mut values);
-                parts[i][j][c * ROWS..(c + 1) * ROWS].copy_from_slice(&values[..ROWS]);
+                if let Some(out) = parts[i][j][c * ROWS..].first_chunk_mut::<ROWS>() {
+                    u[i][j].store(out);
+                }
             }
         }
     }
@@ -107,7 +107,7 @@ dispatch! {
     fn pack(source: Source<'_>, size: [usize; 2], block: usize, out: Shared<'_>) = pack_body
 }
 
-/// Transformed kernels, packed for [`crate::product::product`]: `[points][rows / 6][columns][6]`, with rows of zeros at
+/// Transformed kernels, packed for [`crate::product::product`]: `[points][rows / 8][columns][8]`, with rows of zeros at
 /// the end.
 pub(crate) struct Kernels {
     values: Vec<f32>,
