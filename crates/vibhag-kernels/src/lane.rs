@@ -14,6 +14,31 @@ pub(crate) type Portable = neon::Neon;
 #[cfg(not(target_arch = "aarch64"))]
 pub(crate) type Portable = [f32; 8];
 
+/// A function for the running CPU from a body generic over the lane.
+macro_rules! lanes {
+    ($(#[$meta:meta])* fn $name:ident($($arg:ident : $ty:ty),* $(,)?) = $body:ident) => {
+        $(#[$meta])*
+        #[allow(unsafe_code)]
+        unsafe fn $name($($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                unsafe fn wide($($arg: $ty),*) {
+                    // SAFETY: passed on.
+                    unsafe { $body::<$crate::lane::Avx2>($($arg),*) }
+                }
+                if $crate::simd::has_avx2() {
+                    // SAFETY: the features were just detected; the rest is passed on.
+                    return unsafe { wide($($arg),*) };
+                }
+            }
+            // SAFETY: passed on.
+            unsafe { $body::<$crate::lane::Portable>($($arg),*) }
+        }
+    };
+}
+pub(crate) use lanes;
+
 /// Eight lanes, one per tile.
 pub(crate) trait Lane: Copy {
     fn zero() -> Self;

@@ -21,14 +21,17 @@
 mod adamw;
 mod bilinear;
 mod class_sums;
+mod columns;
 mod cost;
 mod depthwise;
 mod epilogue;
 mod general;
+mod gram;
 mod lane;
 mod matmul;
 mod memory;
 mod norm;
+mod outer;
 mod pointwise;
 mod pool;
 mod prepared;

@@ -5,8 +5,9 @@
 
 use rayon::prelude::*;
 
+use crate::columns::{Pixels, Planes};
 use crate::epilogue::Epilogue;
-use crate::matmul::{Dest, Mat, matmul, sum_parts};
+use crate::outer;
 use crate::product::{PANEL, Packed, ROWS, product};
 use crate::shape::ConvShape;
 use crate::simd::{Shared, with_scratch};
@@ -15,9 +16,6 @@ use crate::simd::{Shared, with_scratch};
 const SCRATCH: usize = 1 << 16;
 /// Tasks below which the output channels are split too.
 const TASKS: usize = 16;
-/// Weights above this size are split by input channel instead of being accumulated per image and summed.
-const PARTIAL_LIMIT: usize = 1 << 16;
-
 /// What a task of [`products`] computed: `count` rows from `first` on, at `len` pixels from `start` on of one image.
 pub(crate) struct Part<'a> {
     pub(crate) image: usize,
@@ -44,13 +42,25 @@ impl Part<'_> {
     }
 }
 
-/// `weight * x` for `n` images of planes of `pixels`, part by part in parallel. Parts begin at multiples of `grain`
-/// pixels and eight rows.
+/// Writes a channel's pixels into column `c` of panels `[pixels / 16][columns][16]`, with zeros behind them.
+pub(crate) fn fill_column(line: &[f32], [c, columns]: [usize; 2], panels: &mut [[f32; PANEL]]) {
+    let (whole, rest) = line.as_chunks::<PANEL>();
+    for (p, source) in whole.iter().enumerate() {
+        panels[p * columns + c] = *source;
+    }
+    if !rest.is_empty() {
+        let out = &mut panels[whole.len() * columns + c];
+        out[..rest.len()].copy_from_slice(rest);
+        out[rest.len()..].fill(0.0);
+    }
+}
+
+/// `weight * x` at all `pixels` of `n` images, part by part in parallel. `fill(image, [start, len], panels)` writes `x`
+/// at some pixels as `[pixels / 16][columns][16]`. Parts begin at multiples of `grain` pixels and eight rows.
 pub(crate) fn products(
-    [n, pixels]: [usize; 2],
+    [n, pixels, grain]: [usize; 3],
     weight: &Packed,
-    x: &[f32],
-    grain: usize,
+    fill: impl Fn(usize, [usize; 2], &mut [[f32; PANEL]]) + Sync,
     done: impl Fn(&Part<'_>) + Sync,
 ) {
     let [rows, columns] = [weight.rows, weight.columns];
@@ -69,19 +79,7 @@ pub(crate) fn products(
         let panels = len.div_ceil(PANEL);
         with_scratch(panels * PANEL * (columns + count), |scratch| {
             let (input, m) = scratch.split_at_mut(panels * PANEL * columns);
-            let (v, _) = input.as_chunks_mut::<PANEL>();
-            for c in 0..columns {
-                let line = &x[(image * columns + c) * pixels + start..][..len];
-                let (whole, rest) = line.as_chunks::<PANEL>();
-                for (p, source) in whole.iter().enumerate() {
-                    v[p * columns + c] = *source;
-                }
-                if !rest.is_empty() {
-                    let out = &mut v[whole.len() * columns + c];
-                    out[..rest.len()].copy_from_slice(rest);
-                    out[rest.len()..].fill(0.0);
-                }
-            }
+            fill(image, [start, len], input.as_chunks_mut().0);
             product(weight.part(first, count), input, [count, columns], m);
             done(&Part { image, start, len, first, count, values: m });
         });
@@ -91,7 +89,13 @@ pub(crate) fn products(
 #[allow(unsafe_code)]
 fn multiply([n, pixels]: [usize; 2], weight: &Packed, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
     let y = Shared::new(y);
-    products([n, pixels], weight, x, PANEL, |part| {
+    let columns = weight.columns;
+    let fill = |image: usize, [start, len]: [usize; 2], panels: &mut [[f32; PANEL]]| {
+        for c in 0..columns {
+            fill_column(&x[(image * columns + c) * pixels + start..][..len], [c, columns], panels);
+        }
+    };
+    products([n, pixels, PANEL], weight, fill, |part| {
         for r in 0..part.count {
             let at = (part.image * weight.rows + part.first + r) * pixels + part.start;
             // SAFETY: every part has its own pixels of its own channels of its own image.
@@ -115,36 +119,9 @@ pub(crate) fn backward_data(s: &ConvShape, weight: &[f32], dy: &[f32], dx: &mut 
     multiply([s.n, s.h * s.w], &weight, dy, &Epilogue::none(), dx);
 }
 
-#[allow(unsafe_code)]
 pub(crate) fn backward_weights(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    let (pixels, size) = (s.h * s.w, s.cout * s.cin);
-    if size <= PARTIAL_LIMIT {
-        let chunks = 8usize.div_ceil(s.n).min(pixels.div_ceil(64));
-        let length = pixels.div_ceil(chunks);
-        let chunks = pixels.div_ceil(length);
-        let mut partial = vec![0.0; s.n * chunks * size];
-        partial.par_chunks_mut(size).enumerate().for_each(|(i, part)| {
-            let (n, start) = (i / chunks, i % chunks * length);
-            let k = length.min(pixels - start);
-            let grad = Mat::new(dy, n * s.cout * pixels + start, pixels);
-            let input = Mat::new(x, n * s.cin * pixels + start, pixels).t();
-            let out = Dest { data: Shared::new(part), offset: 0, stride: s.cin };
-            // SAFETY: `part` is this task's own chunk.
-            unsafe { matmul([s.cout, s.cin, k], out, grad, input, false) };
-        });
-        sum_parts(&partial, dw);
-        return;
-    }
-    let block = s.cin.div_ceil(8).max(16);
-    let dw = Shared::new(dw);
-    (0..s.cin.div_ceil(block)).into_par_iter().with_max_len(1).for_each(|b| {
-        let (c0, count) = (b * block, block.min(s.cin - b * block));
-        for n in 0..s.n {
-            let grad = Mat::new(dy, n * s.cout * pixels, pixels);
-            let input = Mat::new(x, (n * s.cin + c0) * pixels, pixels).t();
-            let out = Dest { data: dw, offset: c0, stride: s.cin };
-            // SAFETY: every task writes its own columns of the weights, those of its block of input channels.
-            unsafe { matmul([s.cout, count, pixels], out, grad, input, n > 0) };
-        }
-    });
+    let pixels = s.h * s.w;
+    let gradient = Planes { values: dy, n: s.n, channels: s.cout, pixels };
+    let input = Planes { values: x, n: s.n, channels: s.cin, pixels };
+    outer::weights(&Pixels { gradient, input }, dw);
 }

@@ -7,7 +7,7 @@ use crate::norm::Activation;
 use crate::product::Packed;
 use crate::shape::ConvShape;
 use crate::transposed::{self, UpShape};
-use crate::winograd::Kernels;
+use crate::winograd::KeptKernels;
 use crate::{depthwise, general, pointwise, winograd};
 
 /// A convolution ready to run many times: `y = activation(x * weight + bias + residual)`.
@@ -19,7 +19,7 @@ pub struct PreparedConv {
 }
 
 enum Weights {
-    Transformed(Kernels),
+    Transformed(KeptKernels),
     Packed(Packed),
     Plain(Algorithm, Vec<f32>),
 }
@@ -34,9 +34,7 @@ impl PreparedConv {
         let algorithm = cheapest(&shape, true)?;
         assert!(weight.len() == shape.weight_len() && bias.len() == shape.cout, "weights do not have the shape");
         let weights = match algorithm {
-            Algorithm::Winograd(tile) => {
-                Weights::Transformed(Kernels::new(weight, [shape.cout, shape.cin], false, tile))
-            }
+            Algorithm::Winograd(tile) => Weights::Transformed(winograd::prepare(&shape, tile, weight)),
             Algorithm::Pointwise => Weights::Packed(pointwise::pack(&shape, weight)),
             other => Weights::Plain(other, weight.to_vec()),
         };

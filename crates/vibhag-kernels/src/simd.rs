@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
+use crate::memory::unspecified;
+
 /// Whether the AVX2+FMA versions may run (the answer is cached by the standard library).
 #[inline]
 pub(crate) fn has_avx2() -> bool {
@@ -84,7 +86,9 @@ thread_local! {
 pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = SCRATCH.with(|s| s.borrow_mut().pop()).unwrap_or_default();
     if buffer.len() < len {
-        buffer.resize(len, 0.0);
+        // Freed first: its contents are not wanted.
+        drop(buffer);
+        buffer = unspecified(len);
     }
     let result = f(&mut buffer[..len]);
     SCRATCH.with(|s| s.borrow_mut().push(buffer));

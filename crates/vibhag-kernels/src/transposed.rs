@@ -3,9 +3,11 @@
 
 use rayon::prelude::*;
 
-use crate::matmul::{Dest, Mat, matmul, sum_parts};
-use crate::pointwise::products;
-use crate::product::Packed;
+use crate::columns::{Planes, copy_sums};
+use crate::matmul::sum_parts;
+use crate::outer::{self, Sums, Terms};
+use crate::pointwise::{fill_column, products};
+use crate::product::{PANEL, Packed};
 use crate::simd::{Shared, with_scratch};
 
 /// Sizes of a transposed 2x2 convolution.
@@ -23,9 +25,6 @@ pub struct UpShape {
     pub w: usize,
 }
 
-/// Pixels of one product.
-const TILE: usize = 512;
-
 impl UpShape {
     /// Elements of the input.
     pub fn input_len(&self) -> usize {
@@ -42,28 +41,9 @@ impl UpShape {
         self.n * self.cout * 4 * self.h * self.w
     }
 
-    fn rows(&self) -> usize {
-        (TILE / self.w.max(1)).clamp(1, self.h.max(1))
-    }
-
-    /// Image, first input row and number of rows of every tile.
-    fn tiles(&self) -> impl IndexedParallelIterator<Item = [usize; 3]> + use<> {
-        let (rows, h) = (self.rows(), self.h);
-        let per_image = h.div_ceil(rows);
-        (0..self.n * per_image).into_par_iter().with_max_len(1).map(move |i| {
-            let first = i % per_image * rows;
-            [i / per_image, first, rows.min(h - first)]
-        })
-    }
-
     fn check(&self, x: usize, weight: usize, y: usize) {
         let wanted = (self.input_len(), self.weight_len(), self.output_len());
         assert!((x, weight, y) == wanted, "a slice does not have the shape's length");
-    }
-
-    /// Where output channel `k` of image `n` has the rows that input rows `first..first + rows` make.
-    fn output_part(&self, n: usize, k: usize, first: usize, rows: usize) -> [usize; 2] {
-        [((n * self.cout + k) * self.h + first) * 4 * self.w, rows * 4 * self.w]
     }
 }
 
@@ -88,7 +68,12 @@ pub(crate) fn forward(s: &UpShape, x: &[f32], weight: &Packed, bias: Option<&[f3
     let w = s.w;
     let y = Shared::new(y);
     // Whole rows of pixels, and the four outputs of a channel together: eight is a multiple of four.
-    products([s.n, s.h * w], weight, x, w, |part| {
+    let fill = |image: usize, [start, len]: [usize; 2], panels: &mut [[f32; PANEL]]| {
+        for c in 0..s.cin {
+            fill_column(&x[(image * s.cin + c) * s.h * w + start..][..len], [c, s.cin], panels);
+        }
+    };
+    products([s.n, s.h * w, w], weight, fill, |part| {
         with_scratch(2 * part.len, |lines| {
             let (lefts, rights) = lines.split_at_mut(part.len);
             for k in 0..part.count / 4 {
@@ -113,23 +98,6 @@ pub(crate) fn forward(s: &UpShape, x: &[f32], weight: &Packed, bias: Option<&[f3
     });
 }
 
-/// Gathers the output gradient of a tile as `[4 * cout][rows * w]`.
-fn gather(s: &UpShape, dy: &[f32], [n, first, rows]: [usize; 3], out: &mut [f32]) {
-    let (w, count) = (s.w, rows * s.w);
-    for (k, four) in out.chunks_exact_mut(4 * count).take(s.cout).enumerate() {
-        let [start, len] = s.output_part(n, k, first, rows);
-        for (row, pair) in dy[start..start + len].chunks_exact(4 * w).enumerate() {
-            for (y, line) in pair.chunks_exact(2 * w).enumerate() {
-                let (left, right) = four[2 * y * count..].split_at_mut(count);
-                let lines = left[row * w..][..w].iter_mut().zip(&mut right[row * w..][..w]);
-                for ((left, right), pair) in lines.zip(line.as_chunks::<2>().0) {
-                    (*left, *right) = (pair[0], pair[1]);
-                }
-            }
-        }
-    }
-}
-
 /// Gradient of the input.
 ///
 /// # Panics
@@ -137,61 +105,101 @@ fn gather(s: &UpShape, dy: &[f32], [n, first, rows]: [usize; 3], out: &mut [f32]
 #[allow(unsafe_code)]
 pub fn conv_transpose2x2_backward_data(s: &UpShape, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
     s.check(dx.len(), weight.len(), dy.len());
-    let pixels = s.h * s.w;
-    let dx = Shared::new(dx);
-    s.tiles().for_each(|[n, first, rows]| {
-        let count = rows * s.w;
-        with_scratch(4 * s.cout * count, |grads| {
-            gather(s, dy, [n, first, rows], grads);
-            let out = Dest { data: dx, offset: n * s.cin * pixels + first * s.w, stride: pixels };
-            // SAFETY: every task writes the pixels of its own tile.
-            unsafe {
-                matmul(
-                    [s.cin, count, 4 * s.cout],
-                    out,
-                    Mat::new(weight, 0, 4 * s.cout),
-                    Mat::new(grads, 0, count),
-                    false,
-                );
-            };
+    let (w, columns) = (s.w, 4 * s.cout);
+    let weight = Packed::new(weight, [s.cin, columns], false);
+    let fill = |image: usize, [start, len]: [usize; 2], panels: &mut [[f32; PANEL]]| {
+        with_scratch(2 * len, |lines| {
+            let (left, right) = lines.split_at_mut(len);
+            for k in 0..s.cout {
+                for y in 0..2 {
+                    let rows = left.chunks_exact_mut(w).zip(right.chunks_exact_mut(w));
+                    for (row, (left, right)) in rows.enumerate() {
+                        let top = 2 * (start / w + row) + y;
+                        let line = &dy[((image * s.cout + k) * 2 * s.h + top) * 2 * w..][..2 * w];
+                        for ((l, r), pair) in left.iter_mut().zip(right).zip(line.as_chunks::<2>().0) {
+                            (*l, *r) = (pair[0], pair[1]);
+                        }
+                    }
+                    fill_column(left, [4 * k + 2 * y, columns], panels);
+                    fill_column(right, [4 * k + 2 * y + 1, columns], panels);
+                }
+            }
         });
+    };
+    let pixels = s.h * w;
+    let dx = Shared::new(dx);
+    products([s.n, pixels, w], &weight, fill, |part| {
+        for r in 0..part.count {
+            let at = (part.image * s.cin + part.first + r) * pixels + part.start;
+            // SAFETY: every part has its own pixels of its own channels of its own image.
+            part.row(r, unsafe { dx.part(at, part.len) });
+        }
     });
+}
+
+/// The products of inputs with the four outputs that each makes.
+struct Corners<'a> {
+    shape: &'a UpShape,
+    x: Planes<'a>,
+    dy: &'a [f32],
+}
+
+#[allow(unsafe_code)]
+impl Terms for Corners<'_> {
+    fn channels(&self) -> [usize; 2] {
+        [self.shape.cin, 4 * self.shape.cout]
+    }
+
+    fn points(&self) -> usize {
+        1
+    }
+
+    fn tiles(&self) -> usize {
+        self.x.tiles()
+    }
+
+    unsafe fn gradient(&self, c: usize, t0: usize, count: usize, out: Shared<'_>) {
+        // SAFETY: passed on.
+        unsafe { self.x.rows(c, [t0, count], out) };
+    }
+
+    unsafe fn input(&self, c: usize, t0: usize, count: usize, out: Shared<'_>) {
+        let UpShape { cout, h, w, .. } = *self.shape;
+        for t in 0..count {
+            let start = (c / PANEL * count + t) * PANEL + c % PANEL;
+            // SAFETY: these columns are the caller's own.
+            let pairs = unsafe { out.part(start, 8) };
+            pairs.fill(0.0);
+            let Some([n, first]) = self.x.place((t0 + t) / 8 * 8) else { continue };
+            let pixel = first + (t0 + t) % 8;
+            if pixel >= h * w {
+                continue;
+            }
+            let (row, column) = (pixel / w, pixel % w);
+            for (i, pair) in pairs.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                let (k, y) = (c / 4 + i / 2, i % 2);
+                if k < cout {
+                    let at = ((n * cout + k) * 2 * h + 2 * row + y) * 2 * w + 2 * column;
+                    *pair = [self.dy[at], self.dy[at + 1]];
+                }
+            }
+        }
+    }
+
+    unsafe fn finish(&self, sums: Sums<'_>, rows: [usize; 2], columns: [usize; 2], dw: Shared<'_>) {
+        // SAFETY: passed on.
+        unsafe { copy_sums(sums, rows, columns, 4 * self.shape.cout, dw) };
+    }
 }
 
 /// Gradient of the weights.
 ///
 /// # Panics
 /// When a slice has another length than the shape says.
-#[allow(unsafe_code)]
 pub fn conv_transpose2x2_backward_weights(s: &UpShape, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     s.check(x.len(), dw.len(), dy.len());
-    let (pixels, rows, columns) = (s.h * s.w, s.rows(), 4 * s.cout);
-    let tiles: Vec<[usize; 3]> = s.tiles().collect();
-    // Blocks of input channels are independent of each other; within one the tiles are summed in order.
-    let block = s.cin.div_ceil(8).max(16).min(s.cin.max(1));
-    let size = rows * s.w;
-    let group = ((1 << 18) / (columns * size).max(1)).clamp(1, tiles.len().max(1));
-    dw.fill(0.0);
-    with_scratch(group * columns * size, |grads| {
-        for tiles in tiles.chunks(group) {
-            grads
-                .par_chunks_mut(columns * size)
-                .zip(tiles)
-                .for_each(|(grads, &tile)| gather(s, dy, tile, &mut grads[..columns * tile[2] * s.w]));
-            let grads = &*grads;
-            dw.par_chunks_mut(block * columns).enumerate().with_max_len(1).for_each(|(b, part)| {
-                let channels = part.len() / columns;
-                for (i, &[n, first, rows]) in tiles.iter().enumerate() {
-                    let count = rows * s.w;
-                    let input = Mat::new(x, (n * s.cin + b * block) * pixels + first * s.w, pixels);
-                    let grad = Mat::new(grads, i * columns * size, count).t();
-                    let out = Dest { data: Shared::new(part), offset: 0, stride: columns };
-                    // SAFETY: `part` is this task's own chunk.
-                    unsafe { matmul([channels, columns, count], out, input, grad, true) };
-                }
-            });
-        }
-    });
+    let x = Planes { values: x, n: s.n, channels: s.cin, pixels: s.h * s.w };
+    outer::weights(&Corners { shape: s, x, dy }, dw);
 }
 
 /// Gradient of the bias: the output's gradient summed per channel.

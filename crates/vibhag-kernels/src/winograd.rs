@@ -7,7 +7,6 @@
 
 mod filter;
 mod gather;
-mod gram;
 mod grid;
 mod kernels;
 mod tiles;
@@ -16,13 +15,15 @@ mod weights;
 use rayon::prelude::*;
 
 pub use filter::Tile;
-pub(crate) use kernels::Kernels;
+pub(crate) use kernels::KeptKernels;
 
 use crate::epilogue::Epilogue;
-use crate::product::{PANEL, product};
+use crate::outer::block_tiles;
+use crate::product::{PANEL, ROWS, packed_len, product};
 use crate::shape::ConvShape;
 use crate::simd::{Shared, with_scratch};
 use grid::{Grid, Layout};
+use kernels::{Kernels, Plain, kernels_len, transform_kernels, transform_rows};
 use tiles::{input_tiles, output_tiles};
 
 /// Whether these kernels take the shape.
@@ -41,17 +42,63 @@ pub(crate) fn tiles(s: &ConvShape, tile: Tile) -> (usize, usize) {
     (tiles, tiles.next_multiple_of(PANEL))
 }
 
-/// Tiles of one block, each of `values` transformed inputs and outputs: `floats` bounds them together.
-fn block_tiles(values: usize, total: usize, floats: usize, low: usize, high: usize) -> usize {
-    (floats / values / PANEL * PANEL).clamp(low, high).min(total.next_multiple_of(PANEL))
-}
-
 /// Weights (input times output channels) from which on the kernels are read once per block by all threads together.
 const LARGE: usize = 28_000;
 
-/// `out[k] = epilogue(sum over c of in[c] * kernel[k][c])` on planes, with the kernels already transformed.
+/// Transformed inputs up to which kernels are transformed a few rows at a time.
+const KEPT: usize = 5 << 20;
+/// Output channels of such a part.
+const PART: usize = 2 * ROWS;
+
+/// `out[k] = epilogue(sum over c of in[c] * kernel[k][c])` on planes.
+fn convolve(grid: &Grid, plain: Plain<'_>, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
+    let (k, c) = (plain.rows, plain.columns);
+    let inputs = grid.tile.points() * c * grid.tiles().next_multiple_of(PANEL);
+    if c * k > LARGE && inputs <= KEPT {
+        return convolve_by_rows(grid, plain, x, epilogue, y);
+    }
+    with_scratch(kernels_len(&plain, grid.tile), |values| {
+        convolve_with(grid, transform_kernels(plain, grid.tile, values), x, epilogue, y);
+    });
+}
+
+/// Large kernels and few tiles: all inputs are transformed first, and then every task takes a few output channels from
+/// their kernels to the output, so that transformed kernels, four times as large as the weights, never leave the cache.
 #[allow(unsafe_code)]
-fn convolve(grid: &Grid, kernels: &Kernels, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
+fn convolve_by_rows(grid: &Grid, plain: Plain<'_>, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
+    let (k, c) = (plain.rows, plain.columns);
+    let (tile, points) = (grid.tile, grid.tile.points());
+    let t = grid.tiles().next_multiple_of(PANEL);
+    let y = Shared::new(y);
+    with_scratch(points * c * t, |v| {
+        let (from, vs) = (Layout::panels([c, t]), Shared::new(v));
+        (0..c).into_par_iter().for_each(|i| {
+            // SAFETY: channel `i` owns its own rows of `v`.
+            unsafe { input_tiles(tile, grid, x, i, 0, &from, vs) };
+        });
+        let v = &*v;
+        (0..k.div_ceil(PART)).into_par_iter().with_max_len(1).for_each(|part| {
+            let (first, rows) = (part * PART, PART.min(k - part * PART));
+            let packed = points * packed_len(rows, c);
+            with_scratch(packed + points * rows * t, |scratch| {
+                let (values, m) = scratch.split_at_mut(packed);
+                let kernels = transform_rows(plain, tile, [first, rows], values);
+                for (p, (v, m)) in v.chunks_exact(c * t).zip(m.chunks_exact_mut(rows * t)).enumerate() {
+                    product(kernels.point(p), v, [rows, c], m);
+                }
+                let to = Layout::panels([rows, t]).part(first, k);
+                for i in 0..rows {
+                    // SAFETY: every task writes the planes of its own channels.
+                    unsafe { output_tiles(tile, grid, m, i, 0, &to, epilogue, y) };
+                }
+            });
+        });
+    });
+}
+
+/// As [`convolve`] with kernels that are already transformed.
+#[allow(unsafe_code)]
+fn convolve_with(grid: &Grid, kernels: Kernels<'_>, x: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
     let (k, c) = (kernels.rows, kernels.columns);
     let (tile, points, total) = (grid.tile, grid.tile.points(), grid.tiles());
     let y = Shared::new(y);
@@ -108,11 +155,22 @@ fn grid(s: &ConvShape, tile: Tile) -> Grid {
 }
 
 pub(crate) fn forward(s: &ConvShape, tile: Tile, x: &[f32], weight: &[f32], epilogue: &Epilogue<'_>, y: &mut [f32]) {
-    forward_prepared(s, x, &Kernels::new(weight, [s.cout, s.cin], false, tile), epilogue, y);
+    convolve(&grid(s, tile), Plain::new(weight, [s.cout, s.cin], false), x, epilogue, y);
 }
 
-pub(crate) fn forward_prepared(s: &ConvShape, x: &[f32], kernels: &Kernels, epilogue: &Epilogue<'_>, y: &mut [f32]) {
-    convolve(&grid(s, kernels.tile), kernels, x, epilogue, y);
+/// The kernels of a forward pass, transformed once for many.
+pub(crate) fn prepare(s: &ConvShape, tile: Tile, weight: &[f32]) -> KeptKernels {
+    KeptKernels::new(Plain::new(weight, [s.cout, s.cin], false), tile)
+}
+
+pub(crate) fn forward_prepared(
+    s: &ConvShape,
+    x: &[f32],
+    kernels: &KeptKernels,
+    epilogue: &Epilogue<'_>,
+    y: &mut [f32],
+) {
+    convolve_with(&grid(s, kernels.tile), kernels.view(), x, epilogue, y);
 }
 
 pub(crate) fn backward_data(s: &ConvShape, tile: Tile, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
@@ -120,7 +178,7 @@ pub(crate) fn backward_data(s: &ConvShape, tile: Tile, weight: &[f32], dy: &[f32
     // The transposed convolution is a convolution with the turned kernel, padded the other way.
     let before = [2 - s.padding[0], 2 - s.padding[1]];
     let grid = Grid { tile, n: s.n, input: [ho, wo], output: [s.h, s.w], before };
-    convolve(&grid, &Kernels::new(weight, [s.cout, s.cin], true, tile), dy, &Epilogue::none(), dx);
+    convolve(&grid, Plain::new(weight, [s.cout, s.cin], true), dy, &Epilogue::none(), dx);
 }
 
 pub(crate) fn backward_weights(s: &ConvShape, tile: Tile, x: &[f32], dy: &[f32], dw: &mut [f32]) {

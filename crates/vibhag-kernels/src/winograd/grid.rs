@@ -11,17 +11,24 @@ pub(super) struct Layout {
     pub(super) count: usize,
     /// Channels of one panel, or tiles of one panel.
     pub(super) width: usize,
+    /// The first of the channels among all of an image, and their number.
+    pub(super) of: [usize; 2],
 }
 
 impl Layout {
     /// `[points][tiles / 16][channels][16]`.
     pub(super) fn panels([channels, count]: [usize; 2]) -> Self {
-        Self { channels, count, width: PANEL }
+        Self { channels, count, width: PANEL, of: [0, channels] }
+    }
+
+    /// The same for channels that begin at `first` of `total`.
+    pub(super) fn part(self, first: usize, total: usize) -> Self {
+        Self { of: [first, total], ..self }
     }
 
     /// `[points][channels / width][tiles][width]`, with zeros for the channels that are missing.
     pub(super) fn columns([channels, count]: [usize; 2], width: usize) -> Self {
-        Self { channels, count, width }
+        Self { channels, count, width, of: [0, channels] }
     }
 }
 

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::filter::{Filter, Tile, dispatch};
 use crate::lane::Lane;
 use crate::memory::unspecified;
+use crate::outer::Sums;
 use crate::product::{ROWS, packed_len};
 use crate::simd::Shared;
 
@@ -15,7 +16,10 @@ fn transform<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(g: &[L; 9
     for i in 0..R {
         for l in 0..3 {
             for k in 0..3 {
-                half[i][l] = g[3 * k + l].scale_add(F::G[i][k], half[i][l]);
+                // The compiler must not drop a product with zero by itself: it would lose a NaN.
+                if F::G[i][k] != 0.0 {
+                    half[i][l] = g[3 * k + l].scale_add(F::G[i][k], half[i][l]);
+                }
             }
         }
     }
@@ -23,7 +27,9 @@ fn transform<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(g: &[L; 9
     for i in 0..R {
         for j in 0..R {
             for l in 0..3 {
-                u[i][j] = half[i][l].scale_add(F::G[j][l], u[i][j]);
+                if F::G[j][l] != 0.0 {
+                    u[i][j] = half[i][l].scale_add(F::G[j][l], u[i][j]);
+                }
             }
         }
     }
@@ -37,7 +43,9 @@ fn adjoint<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(u: &[[L; R]
     for l in 0..3 {
         for j in 0..R {
             for i in 0..R {
-                half[l][j] = u[i][j].scale_add(F::G[i][l], half[l][j]);
+                if F::G[i][l] != 0.0 {
+                    half[l][j] = u[i][j].scale_add(F::G[i][l], half[l][j]);
+                }
             }
         }
     }
@@ -45,48 +53,66 @@ fn adjoint<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(u: &[[L; R]
     for l in 0..3 {
         for m in 0..3 {
             for j in 0..R {
-                g[3 * l + m] = half[l][j].scale_add(F::G[j][m], g[3 * l + m]);
+                if F::G[j][m] != 0.0 {
+                    g[3 * l + m] = half[l][j].scale_add(F::G[j][m], g[3 * l + m]);
+                }
             }
         }
     }
     g
 }
 
-/// Kernels `[cout, cin, 3, 3]` as they are, or, for the transposed convolution, with input and output channels
-/// exchanged and every kernel turned by 180 degrees.
+/// Kernels `[cout, cin, 3, 3]` as they are, with a row per output and a column per input channel, or, for the
+/// transposed convolution, the other way round with every kernel turned by 180 degrees.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
+pub(crate) struct Plain<'a> {
     weight: &'a [f32],
     cin: usize,
     transposed: bool,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
 }
 
+impl<'a> Plain<'a> {
+    pub(crate) fn new(weight: &'a [f32], [cout, cin]: [usize; 2], transposed: bool) -> Self {
+        let (rows, columns) = if transposed { (cin, cout) } else { (cout, cin) };
+        Self { weight, cin, transposed, rows, columns }
+    }
+}
+
+/// Transforms the rows of one block from row `first` on: point `p` of the block goes to `start + p * size`.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn pack_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
-    source: Source<'_>,
-    [rows, columns]: [usize; 2],
-    block: usize,
+    plain: Plain<'_>,
+    first: usize,
+    [start, size]: [usize; 2],
     out: Shared<'_>,
 ) {
-    let (size, len, first) = (packed_len(rows, columns), ROWS * columns, block * ROWS);
+    let len = ROWS * plain.columns;
     let parts: [[&mut [f32]; R]; R] = std::array::from_fn(|i| {
         // SAFETY: the block of rows is the caller's own in each of the matrices.
-        std::array::from_fn(|j| unsafe { out.part((i * R + j) * size + block * len, len) })
+        std::array::from_fn(|j| unsafe { out.part(start + (i * R + j) * size, len) })
     });
-    for c in 0..columns {
-        let mut g = [[0.0f32; ROWS]; 9];
-        for r in 0..ROWS.min(rows - first) {
+    for c in 0..plain.columns {
+        let mut rows = [L::zero(); ROWS];
+        let mut last = [0.0f32; ROWS];
+        for r in 0..ROWS.min(plain.rows - first) {
             let row = first + r;
-            let at = if source.transposed { c * source.cin + row } else { row * source.cin + c } * 9;
-            let kernel = &source.weight[at..at + 9];
-            for i in 0..9 {
-                g[i][r] = kernel[if source.transposed { 8 - i } else { i }];
+            let at = if plain.transposed { c * plain.cin + row } else { row * plain.cin + c } * 9;
+            let kernel = &plain.weight[at..at + 9];
+            if let Some(kernel) = kernel.first_chunk() {
+                rows[r] = L::load(kernel);
             }
+            last[r] = kernel[8];
         }
-        let mut lanes = [L::zero(); 9];
-        for i in 0..9 {
-            lanes[i] = L::load(&g[i]);
+        let columns = L::transpose(rows);
+        let mut lanes = [L::load(&last); 9];
+        for i in 0..8 {
+            lanes[i] = columns[i];
+        }
+        if plain.transposed {
+            lanes.reverse();
         }
         let u = transform::<L, F, M, R>(&lanes);
         for i in 0..R {
@@ -104,51 +130,83 @@ dispatch! {
     ///
     /// # Safety
     /// No other live reference may overlap the block's rows in `out`.
-    fn pack(source: Source<'_>, size: [usize; 2], block: usize, out: Shared<'_>) = pack_body
+    fn pack(plain: Plain<'_>, first: usize, place: [usize; 2], out: Shared<'_>) = pack_body
 }
 
 /// Transformed kernels, packed for [`crate::product::product`]: `[points][rows / 8][columns][8]`, with rows of zeros at
 /// the end.
-pub(crate) struct Kernels {
-    values: Vec<f32>,
-    pub(super) tile: Tile,
+#[derive(Clone, Copy)]
+pub(super) struct Kernels<'a> {
+    values: &'a [f32],
     pub(super) rows: usize,
     pub(super) columns: usize,
 }
 
-impl Kernels {
-    /// From kernels `[cout, cin, 3, 3]`: rows are output channels and columns input channels, or the other way round
-    /// when transposed.
-    #[allow(unsafe_code)]
-    pub(crate) fn new(weight: &[f32], [cout, cin]: [usize; 2], transposed: bool, tile: Tile) -> Self {
-        let (rows, columns) = if transposed { (cin, cout) } else { (cout, cin) };
-        let mut values = unspecified(tile.points() * packed_len(rows, columns));
-        let (source, out) = (Source { weight, cin, transposed }, Shared::new(&mut values));
-        (0..rows.div_ceil(ROWS)).into_par_iter().for_each(|block| {
-            // SAFETY: every task writes its own block of rows.
-            unsafe { pack(tile, source, [rows, columns], block, out) };
-        });
-        Self { values, tile, rows, columns }
-    }
-
-    pub(super) fn point(&self, p: usize) -> &[f32] {
+impl<'a> Kernels<'a> {
+    pub(super) fn point(&self, p: usize) -> &'a [f32] {
         let size = packed_len(self.rows, self.columns);
         &self.values[p * size..(p + 1) * size]
     }
 }
 
-/// Gradients of transformed kernels: `values[p * point + row * stride + column]`.
-#[derive(Clone, Copy)]
-pub(super) struct Transformed<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) point: usize,
-    pub(super) stride: usize,
+/// Floats of all transformed kernels.
+pub(super) fn kernels_len(plain: &Plain<'_>, tile: Tile) -> usize {
+    tile.points() * packed_len(plain.rows, plain.columns)
+}
+
+/// Transforms all kernels into `values`.
+#[allow(unsafe_code)]
+pub(super) fn transform_kernels<'a>(plain: Plain<'_>, tile: Tile, values: &'a mut [f32]) -> Kernels<'a> {
+    let size = packed_len(plain.rows, plain.columns);
+    let out = Shared::new(values);
+    (0..plain.rows.div_ceil(ROWS)).into_par_iter().for_each(|block| {
+        // SAFETY: every task writes its own block of rows.
+        unsafe { pack(tile, plain, block * ROWS, [block * ROWS * plain.columns, size], out) };
+    });
+    Kernels { values, rows: plain.rows, columns: plain.columns }
+}
+
+/// Transforms `rows` rows from row `first` on, on the calling thread.
+#[allow(unsafe_code)]
+pub(super) fn transform_rows<'a>(
+    plain: Plain<'_>,
+    tile: Tile,
+    [first, rows]: [usize; 2],
+    values: &'a mut [f32],
+) -> Kernels<'a> {
+    let size = packed_len(rows, plain.columns);
+    let out = Shared::new(values);
+    for block in 0..rows.div_ceil(ROWS) {
+        // SAFETY: `values` is exclusive.
+        unsafe { pack(tile, plain, first + block * ROWS, [block * ROWS * plain.columns, size], out) };
+    }
+    Kernels { values, rows, columns: plain.columns }
+}
+
+/// Transformed kernels that are kept.
+pub(crate) struct KeptKernels {
+    values: Vec<f32>,
+    pub(super) tile: Tile,
+    rows: usize,
+    columns: usize,
+}
+
+impl KeptKernels {
+    pub(crate) fn new(plain: Plain<'_>, tile: Tile) -> Self {
+        let mut values = unspecified(kernels_len(&plain, tile));
+        transform_kernels(plain, tile, &mut values);
+        Self { values, tile, rows: plain.rows, columns: plain.columns }
+    }
+
+    pub(super) fn view(&self) -> Kernels<'_> {
+        Kernels { values: &self.values, rows: self.rows, columns: self.columns }
+    }
 }
 
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn gradients_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
-    du: Transformed<'_>,
+    du: Sums<'_>,
     [rows, columns]: [usize; 2],
     dw: Shared<'_>,
     [first, stride]: [usize; 2],
@@ -188,5 +246,5 @@ dispatch! {
     ///
     /// # Safety
     /// No other live reference may overlap these kernels in `dw`.
-    fn kernel_gradients(du: Transformed<'_>, size: [usize; 2], dw: Shared<'_>, place: [usize; 2]) = gradients_body
+    fn kernel_gradients(du: Sums<'_>, size: [usize; 2], dw: Shared<'_>, place: [usize; 2]) = gradients_body
 }

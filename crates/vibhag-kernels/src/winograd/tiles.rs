@@ -250,6 +250,7 @@ unsafe fn output_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
 ) {
     let [h, w] = grid.output;
     let (channels, size) = (layout.channels, layout.channels * layout.count);
+    let [plane, planes] = [layout.of[0] + c, layout.of[1]];
     assert!(m.len() >= R * R * size && c < channels, "transformed outputs missing");
     let bounds = epilogue.is_bounds().then_some([epilogue.low, epilogue.high]);
     for at in (0..layout.count.min(grid.tiles() - t0)).step_by(8) {
@@ -257,7 +258,7 @@ unsafe fn output_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
         let tile = outputs::<L, F, M, R>(
             &m[(at / PANEL * channels + c) * PANEL + at % PANEL..],
             size,
-            epilogue.bias_of(c),
+            epilogue.bias_of(plane),
             bounds,
         );
         // Tiles that lie side by side are written together.
@@ -269,7 +270,7 @@ unsafe fn output_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
             if together == 8 {
                 let [n, y0, x0] = grid.place(t);
                 if y0 + i < h && x0 + 8 * M <= w {
-                    let start = ((n * channels + c) * h + y0 + i) * w + x0;
+                    let start = ((n * planes + plane) * h + y0 + i) * w + x0;
                     // SAFETY: these tiles of channel `c` are the caller's own.
                     let line = unsafe { y.part(start, 8 * M) };
                     let (low, high) = line.split_at_mut(4 * M);
@@ -282,7 +283,7 @@ unsafe fn output_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
             for l in (0..8.min(grid.tiles() - t)).step_by(together) {
                 let [n, y0, x0] = grid.place(t + l);
                 if y0 + i < h {
-                    let start = ((n * channels + c) * h + y0 + i) * w + x0;
+                    let start = ((n * planes + plane) * h + y0 + i) * w + x0;
                     // SAFETY: these tiles of channel `c` are the caller's own.
                     let line = unsafe { y.part(start, (together * M).min(w - x0)) };
                     line.copy_from_slice(&chunk[l * M..][..line.len()]);
