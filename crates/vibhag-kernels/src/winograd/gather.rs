@@ -65,26 +65,33 @@ pub(super) fn gather<L: Lane, F: Filter<M, R>, const M: usize, const R: usize, c
     }
     if grid.in_a_row(t, 8) {
         let [n, y0, x0] = grid.place(t);
-        for i in 0..ROWS {
-            let Some(row) = source.row(n, y0 + i) else { continue };
-            if x0 >= source.before[1] && x0 - source.before[1] + F::SPAN <= row.len() {
-                let line = &row[x0 - source.before[1]..][..F::SPAN];
-                rows[i] = F::split(&line[..F::SPAN - 4 * M], &line[4 * M..]);
-                continue;
+        if x0 >= source.before[1] && x0 - source.before[1] + F::SPAN <= source.size[1] {
+            for i in 0..ROWS {
+                if let Some(row) = source.row(n, y0 + i) {
+                    let line = &row[x0 - source.before[1]..][..F::SPAN];
+                    rows[i] = F::split(&line[..F::SPAN - 4 * M], &line[4 * M..]);
+                }
             }
-            let mut line = [0.0; MOST];
-            source.copy::<L>(row, x0, &mut line[..F::SPAN]);
-            rows[i] = F::split(&line[..F::SPAN - 4 * M], &line[4 * M..F::SPAN]);
+            return rows;
+        }
+        // What lies outside the plane is the same for every row and stays zero.
+        let mut line = [0.0; MOST];
+        for i in 0..ROWS {
+            if let Some(row) = source.row(n, y0 + i) {
+                source.copy::<L>(row, x0, &mut line[..F::SPAN]);
+                rows[i] = F::split(&line[..F::SPAN - 4 * M], &line[4 * M..F::SPAN]);
+            }
         }
         return rows;
     }
     if grid.in_a_row(t, 4) && grid.in_a_row(t + 4, 4) {
         let places = [grid.place(t), grid.place(t + 4)];
+        let mut lines = [[0.0; MOST / 2 + 2]; 2];
         for i in 0..ROWS {
-            let mut lines = [[0.0; MOST / 2 + 2]; 2];
             for (line, [n, y0, x0]) in lines.iter_mut().zip(places) {
-                if let Some(row) = source.row(n, y0 + i) {
-                    source.copy::<L>(row, x0, &mut line[..F::SPAN - 4 * M]);
+                match source.row(n, y0 + i) {
+                    Some(row) => source.copy::<L>(row, x0, &mut line[..F::SPAN - 4 * M]),
+                    None => *line = [0.0; MOST / 2 + 2],
                 }
             }
             rows[i] = F::split(&lines[0][..F::SPAN - 4 * M], &lines[1][..F::SPAN - 4 * M]);

@@ -108,9 +108,7 @@ unsafe fn pack_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
         }
         let columns = L::transpose(rows);
         let mut lanes = [L::load(&last); 9];
-        for i in 0..8 {
-            lanes[i] = columns[i];
-        }
+        lanes[..8].copy_from_slice(&columns);
         if plain.transposed {
             lanes.reverse();
         }

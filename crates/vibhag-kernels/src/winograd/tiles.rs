@@ -264,21 +264,21 @@ unsafe fn output_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
         // Tiles that lie side by side are written together.
         let together = [8, 4, 1].into_iter().find(|&count| (0..8).step_by(count).all(|l| grid.in_a_row(t + l, count)));
         let together = together.unwrap_or(1);
-        for i in 0..M {
-            let mut chunk = [0.0; MOST];
-            let (low, high) = chunk[..8 * M].split_at_mut(4 * M);
-            if together == 8 {
-                let [n, y0, x0] = grid.place(t);
-                if y0 + i < h && x0 + 8 * M <= w {
-                    let start = ((n * planes + plane) * h + y0 + i) * w + x0;
-                    // SAFETY: these tiles of channel `c` are the caller's own.
-                    let line = unsafe { y.part(start, 8 * M) };
-                    let (low, high) = line.split_at_mut(4 * M);
-                    F::join(tile[i], low, high);
-                    epilogue.finish_rest(start, line);
-                    continue;
-                }
+        let [n, y0, x0] = grid.place(t);
+        if together == 8 && x0 + 8 * M <= w {
+            for i in 0..M.min(h - y0) {
+                let start = ((n * planes + plane) * h + y0 + i) * w + x0;
+                // SAFETY: these tiles of channel `c` are the caller's own.
+                let line = unsafe { y.part(start, 8 * M) };
+                let (low, high) = line.split_at_mut(4 * M);
+                F::join(tile[i], low, high);
+                epilogue.finish_rest(start, line);
             }
+            continue;
+        }
+        let mut chunk = [0.0; MOST];
+        for i in 0..M {
+            let (low, high) = chunk[..8 * M].split_at_mut(4 * M);
             F::join(tile[i], low, high);
             for l in (0..8.min(grid.tiles() - t)).step_by(together) {
                 let [n, y0, x0] = grid.place(t + l);
