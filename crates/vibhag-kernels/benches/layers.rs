@@ -7,6 +7,9 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use vibhag_kernels::{Activation, ConvShape, PreparedConv, UpShape, algorithms, conv_transpose2x2};
 
+#[global_allocator]
+static ALLOCATOR: vibhag_kernels::HugePages = vibhag_kernels::HugePages;
+
 /// Name, images, input channels, output channels, side, kernel, stride, depthwise.
 type Layer = (&'static str, usize, usize, usize, usize, usize, usize, bool);
 

@@ -1,13 +1,23 @@
 //! CPU convolution kernels on plain slices: `f32`, NCHW, forward and both backward passes.
 //!
-//! Layout: everything stays NCHW, the layout that burn's tensors have, so no layer pays for a conversion. Pixels of
-//! a plane are contiguous, hence the vector lanes run along rows: depthwise kernels vectorise over a row, Winograd
-//! over eight neighbouring tiles, and a 1x1 convolution is one matrix product per image without any gathering.
+//! Layout: maps stay NCHW, the layout that burn's tensors have, so no layer pays for a conversion. Pixels of a plane are
+//! contiguous, hence the vector lanes run along rows: depthwise kernels vectorise over a row, Winograd's transforms over
+//! eight neighbouring tiles. What a matrix product reads is laid out for it by whoever writes it anyway, and never
+//! packed a second time:
+//!
+//! - a layer's output, and its input's gradient: weights as `[rows / 8][columns][8]`, tiles or pixels as
+//!   `[tiles / 16][channels][16]` (`product`);
+//! - the weights' gradient, a sum over tiles: gradients as `[channels / 8][tiles][8]`, inputs as
+//!   `[channels / 16][tiles][16]` (`outer`, `gram`).
+//!
+//! 1x1 and transposed convolutions go through the same two products, one point where Winograd has 16 or 36. Everything
+//! else is im2col of a few rows and a general matrix product (`general`). A model of costs with fixed rates chooses
+//! (`cost`).
 //!
 //! Results have the same bits for any number of threads: work is cut by shape alone, and every sum has a fixed order.
 //!
-//! Speed needs no build flag: the vector code is compiled for AVX2+FMA beside a portable version, and chosen at run
-//! time.
+//! Speed needs no build flag: the vector code is compiled for AVX-512, for AVX2 with FMA and for the target alone, and
+//! chosen at run time; NEON is part of every 64-bit Arm target.
 
 #![allow(
     clippy::inline_always,

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::gram::{self, gram};
 use crate::matmul::sum_parts;
 use crate::memory::unspecified;
-use crate::product::PANEL;
+use crate::product::{PANEL, apart};
 use crate::simd::{Shared, with_scratch};
 
 /// Rows and columns that one task of the products takes.
@@ -31,7 +31,7 @@ pub(crate) trait Terms: Sync {
     fn tiles(&self) -> usize;
 
     /// Writes eight channels of the gradient from `c` on, at `count` tiles from `t0` on, into
-    /// `[points][channels / 8][count][8]`; zeros for channels and tiles past the last.
+    /// `[points][channels / 8][count][8]`, the points [`apart`]; zeros for channels and tiles past the last.
     ///
     /// # Safety
     /// No other live reference may overlap the columns of these channels in `out`.
@@ -111,7 +111,7 @@ fn finish(terms: &impl Terms, sums: &[f32], dw: &mut [f32]) {
     let [rows, columns] = terms.channels();
     let dw = Shared::new(dw);
     (0..rows).into_par_iter().for_each(|row| {
-        let sums = Sums { values: &sums[row * c..], point: k * c, stride: c };
+        let sums = Sums { values: &sums[row * c..], point: apart(k * c), stride: c };
         // SAFETY: every task writes its own row.
         unsafe { terms.finish(sums, [row, 1], [0, columns], dw) };
     });
@@ -123,22 +123,22 @@ fn small(terms: &impl Terms, dw: &mut [f32]) {
     let ([k, c], points, total) = (padded(terms), terms.points(), terms.tiles());
     let block = block_tiles(points * (c + k), total, 1 << 17, PANEL, 64 * PANEL);
     let part = total.div_ceil(PARTS).next_multiple_of(block);
-    let size = points * k * c;
+    let size = points * apart(k * c);
     let mut sums = unspecified(total.div_ceil(part) * size);
     sums.par_chunks_mut(size).enumerate().with_max_len(1).for_each(|(i, sums)| {
         let end = total.min((i + 1) * part);
         for t0 in (i * part..end).step_by(block) {
             let t = block.min((end - t0).next_multiple_of(PANEL));
-            with_scratch(points * (k + c) * t, |scratch| {
-                let (m, v) = scratch.split_at_mut(points * k * t);
+            with_scratch(points * (apart(k * t) + apart(c * t)), |scratch| {
+                let (m, v) = scratch.split_at_mut(points * apart(k * t));
                 let (ms, vs) = (Shared::new(m), Shared::new(v));
                 for group in 0..(k + c) / 8 {
                     // SAFETY: `m` and `v` are this thread's scratch.
                     unsafe { transform(terms, group, [t0, t], ms, vs) };
                 }
-                let parts = m.chunks_exact(k * t).zip(v.chunks_exact(c * t)).zip(sums.chunks_exact_mut(k * c));
-                for ((m, v), sums) in parts {
-                    sum_tiles(m, v, t, sums, c, t0 > i * part);
+                let parts = m.chunks_exact(apart(k * t)).zip(v.chunks_exact(apart(c * t)));
+                for ((m, v), sums) in parts.zip(sums.chunks_exact_mut(apart(k * c))) {
+                    sum_tiles(&m[..k * t], &v[..c * t], t, sums, c, t0 > i * part);
                 }
             });
         }
@@ -154,19 +154,20 @@ fn kept(terms: &impl Terms, dw: &mut [f32]) {
     let ([k, c], channels, points) = (padded(terms), terms.channels(), terms.points());
     let t = terms.tiles().next_multiple_of(PANEL);
     let blocks = [k.div_ceil(BLOCK[0]), c.div_ceil(BLOCK[1])];
-    with_scratch(points * (k + c) * t, |scratch| {
-        let (m, v) = scratch.split_at_mut(points * k * t);
+    with_scratch(points * (apart(k * t) + apart(c * t)), |scratch| {
+        let (m, v) = scratch.split_at_mut(points * apart(k * t));
         transform_all(terms, [0, t], m, v);
         let (m, v, dw) = (&*m, &*v, Shared::new(dw));
         (0..blocks[0] * blocks[1]).into_par_iter().with_max_len(1).for_each(|i| {
             let [k0, c0] = [i / blocks[1] * BLOCK[0], i % blocks[1] * BLOCK[1]];
             let [rows, columns] = [BLOCK[0].min(k - k0), BLOCK[1].min(c - c0)];
-            with_scratch(points * rows * columns, |sums| {
-                let parts = m.chunks_exact(k * t).zip(v.chunks_exact(c * t)).zip(sums.chunks_exact_mut(rows * columns));
-                for ((m, v), sums) in parts {
+            let point = apart(rows * columns);
+            with_scratch(points * point, |sums| {
+                let parts = m.chunks_exact(apart(k * t)).zip(v.chunks_exact(apart(c * t)));
+                for ((m, v), sums) in parts.zip(sums.chunks_exact_mut(point)) {
                     sum_tiles(&m[k0 * t..][..rows * t], &v[c0 * t..][..columns * t], t, sums, columns, false);
                 }
-                let sums = Sums { values: sums, point: rows * columns, stride: columns };
+                let sums = Sums { values: sums, point, stride: columns };
                 let (rows, columns) = ([k0, rows.min(channels[0] - k0)], [c0, columns.min(channels[1] - c0)]);
                 // SAFETY: every task writes its own block of weights.
                 unsafe { terms.finish(sums, rows, columns, dw) };
@@ -181,19 +182,20 @@ fn blocks(terms: &impl Terms, dw: &mut [f32]) {
     let ([k, c], points, total) = (padded(terms), terms.points(), terms.tiles());
     let block = block_tiles(points * (c + k), total, 3 << 19, 256, 2048);
     let parts = k.div_ceil(BLOCK[0]);
-    let mut sums = unspecified(points * k * c);
-    with_scratch(points * (k + c) * block, |scratch| {
+    let mut sums = unspecified(points * apart(k * c));
+    with_scratch(points * (apart(k * block) + apart(c * block)), |scratch| {
         for t0 in (0..total).step_by(block) {
             let t = block.min((total - t0).next_multiple_of(PANEL));
-            let (m, v) = scratch[..points * (k + c) * t].split_at_mut(points * k * t);
+            let (m, v) = scratch[..points * (apart(k * t) + apart(c * t))].split_at_mut(points * apart(k * t));
             transform_all(terms, [t0, t], m, v);
             let (m, v, sums) = (&*m, &*v, Shared::new(&mut sums));
             (0..points * parts).into_par_iter().with_max_len(1).for_each(|i| {
                 let (p, k0) = (i / parts, i % parts * BLOCK[0]);
                 let rows = BLOCK[0].min(k - k0);
                 // SAFETY: every task owns its own rows of its own point.
-                let sums = unsafe { sums.part((p * k + k0) * c, rows * c) };
-                sum_tiles(&m[(p * k + k0) * t..][..rows * t], &v[p * c * t..][..c * t], t, sums, c, t0 > 0);
+                let sums = unsafe { sums.part(p * apart(k * c) + k0 * c, rows * c) };
+                let (m, v) = (&m[p * apart(k * t) + k0 * t..][..rows * t], &v[p * apart(c * t)..][..c * t]);
+                sum_tiles(m, v, t, sums, c, t0 > 0);
             });
         }
     });

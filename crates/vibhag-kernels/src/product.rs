@@ -8,6 +8,12 @@ pub(crate) const PANEL: usize = 16;
 /// Output channels that one pass over the panels computes. Networks have multiples of eight channels.
 pub(crate) const ROWS: usize = 8;
 
+/// Floats from one point of a transform to the next, for `len` of them: an odd number of cache lines. All points of a
+/// tile are written together, and with a power of two between them they would contend for one set of the cache.
+pub(crate) fn apart(len: usize) -> usize {
+    (len.div_ceil(PANEL) | 1) * PANEL
+}
+
 /// Floats of one packed `rows x columns` matrix of weights.
 pub(crate) fn packed_len(rows: usize, columns: usize) -> usize {
     rows.div_ceil(ROWS) * ROWS * columns

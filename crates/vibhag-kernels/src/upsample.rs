@@ -91,10 +91,10 @@ pub fn concat(n: usize, x: &[f32], y: &[f32], out: &mut [f32]) {
     }
 }
 
-/// The inverse of [`concat`].
+/// The inverse of [`concat()`].
 ///
 /// # Panics
-/// As [`concat`].
+/// As [`concat()`].
 pub fn split(n: usize, joined: &[f32], x: &mut [f32], y: &mut [f32]) {
     let n = n.max(1);
     assert!(

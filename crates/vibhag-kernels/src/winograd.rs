@@ -19,7 +19,7 @@ pub(crate) use kernels::KeptKernels;
 
 use crate::epilogue::Epilogue;
 use crate::outer::block_tiles;
-use crate::product::{PANEL, ROWS, packed_len, product};
+use crate::product::{PANEL, ROWS, apart, packed_len, product};
 use crate::shape::ConvShape;
 use crate::simd::{Shared, with_scratch};
 use grid::{Grid, Layout};
@@ -70,7 +70,7 @@ fn convolve_by_rows(grid: &Grid, plain: Plain<'_>, x: &[f32], epilogue: &Epilogu
     let (tile, points) = (grid.tile, grid.tile.points());
     let t = grid.tiles().next_multiple_of(PANEL);
     let y = Shared::new(y);
-    with_scratch(points * c * t, |v| {
+    with_scratch(points * apart(c * t), |v| {
         let (from, vs) = (Layout::panels([c, t]), Shared::new(v));
         (0..c).into_par_iter().for_each(|i| {
             // SAFETY: channel `i` owns its own rows of `v`.
@@ -79,12 +79,12 @@ fn convolve_by_rows(grid: &Grid, plain: Plain<'_>, x: &[f32], epilogue: &Epilogu
         let v = &*v;
         (0..k.div_ceil(PART)).into_par_iter().with_max_len(1).for_each(|part| {
             let (first, rows) = (part * PART, PART.min(k - part * PART));
-            let packed = points * packed_len(rows, c);
-            with_scratch(packed + points * rows * t, |scratch| {
+            let packed = points * apart(packed_len(rows, c));
+            with_scratch(packed + points * apart(rows * t), |scratch| {
                 let (values, m) = scratch.split_at_mut(packed);
                 let kernels = transform_rows(plain, tile, [first, rows], values);
-                for (p, (v, m)) in v.chunks_exact(c * t).zip(m.chunks_exact_mut(rows * t)).enumerate() {
-                    product(kernels.point(p), v, [rows, c], m);
+                for (p, (v, m)) in v.chunks_exact(apart(c * t)).zip(m.chunks_exact_mut(apart(rows * t))).enumerate() {
+                    product(kernels.point(p), &v[..c * t], [rows, c], &mut m[..rows * t]);
                 }
                 let to = Layout::panels([rows, t]).part(first, k);
                 for i in 0..rows {
@@ -106,18 +106,18 @@ fn convolve_with(grid: &Grid, kernels: Kernels<'_>, x: &[f32], epilogue: &Epilog
     if c * k > LARGE || total < 4 * small {
         // Large kernels or few tiles: every phase is parallel, so that each kernel matrix is read once per block.
         let block = block_tiles(points * (c + k), total, 3 << 20, 8 * PANEL, 64 * PANEL);
-        with_scratch(points * (c + k) * block, |scratch| {
+        with_scratch(points * (apart(c * block) + apart(k * block)), |scratch| {
             for t0 in (0..total).step_by(block) {
                 let t = block.min((total - t0).next_multiple_of(PANEL));
                 let (from, to) = (Layout::panels([c, t]), Layout::panels([k, t]));
-                let (v, m) = scratch[..points * (c + k) * t].split_at_mut(points * c * t);
+                let (v, m) = scratch[..points * (apart(c * t) + apart(k * t))].split_at_mut(points * apart(c * t));
                 let vs = Shared::new(v);
                 (0..c).into_par_iter().for_each(|i| {
                     // SAFETY: channel `i` owns its own rows of `v`.
                     unsafe { input_tiles(tile, grid, x, i, t0, &from, vs) };
                 });
-                let parts = v.par_chunks(c * t).zip(m.par_chunks_mut(k * t)).enumerate().with_max_len(1);
-                parts.for_each(|(p, (v, m))| product(kernels.point(p), v, [k, c], m));
+                let parts = v.par_chunks(apart(c * t)).zip(m.par_chunks_mut(apart(k * t))).enumerate().with_max_len(1);
+                parts.for_each(|(p, (v, m))| product(kernels.point(p), &v[..c * t], [k, c], &mut m[..k * t]));
                 let m = &*m;
                 (0..k).into_par_iter().for_each(|i| {
                     // SAFETY: channel `i` owns its own planes of `y`.
@@ -131,15 +131,15 @@ fn convolve_with(grid: &Grid, kernels: Kernels<'_>, x: &[f32], epilogue: &Epilog
         let t0 = b * small;
         let t = small.min((total - t0).next_multiple_of(PANEL));
         let (from, to) = (Layout::panels([c, t]), Layout::panels([k, t]));
-        with_scratch(points * (c + k) * t, |scratch| {
-            let (v, m) = scratch.split_at_mut(points * c * t);
+        with_scratch(points * (apart(c * t) + apart(k * t)), |scratch| {
+            let (v, m) = scratch.split_at_mut(points * apart(c * t));
             let vs = Shared::new(v);
             for i in 0..c {
                 // SAFETY: `v` is this thread's scratch.
                 unsafe { input_tiles(tile, grid, x, i, t0, &from, vs) };
             }
-            for (p, (v, m)) in v.chunks_exact(c * t).zip(m.chunks_exact_mut(k * t)).enumerate() {
-                product(kernels.point(p), v, [k, c], m);
+            for (p, (v, m)) in v.chunks_exact(apart(c * t)).zip(m.chunks_exact_mut(apart(k * t))).enumerate() {
+                product(kernels.point(p), &v[..c * t], [k, c], &mut m[..k * t]);
             }
             for i in 0..k {
                 // SAFETY: every task writes its own tiles of `y`.

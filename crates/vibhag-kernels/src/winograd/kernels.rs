@@ -6,7 +6,7 @@ use super::filter::{Filter, Tile, dispatch};
 use crate::lane::Lane;
 use crate::memory::unspecified;
 use crate::outer::Sums;
-use crate::product::{ROWS, packed_len};
+use crate::product::{ROWS, apart, packed_len};
 use crate::simd::Shared;
 
 /// `G g G^T` of eight kernels.
@@ -132,7 +132,7 @@ dispatch! {
 }
 
 /// Transformed kernels, packed for [`crate::product::product`]: `[points][rows / 8][columns][8]`, with rows of zeros at
-/// the end.
+/// the end; points are [`apart`].
 #[derive(Clone, Copy)]
 pub(super) struct Kernels<'a> {
     values: &'a [f32],
@@ -142,20 +142,20 @@ pub(super) struct Kernels<'a> {
 
 impl<'a> Kernels<'a> {
     pub(super) fn point(&self, p: usize) -> &'a [f32] {
-        let size = packed_len(self.rows, self.columns);
-        &self.values[p * size..(p + 1) * size]
+        let len = packed_len(self.rows, self.columns);
+        &self.values[p * apart(len)..][..len]
     }
 }
 
 /// Floats of all transformed kernels.
 pub(super) fn kernels_len(plain: &Plain<'_>, tile: Tile) -> usize {
-    tile.points() * packed_len(plain.rows, plain.columns)
+    tile.points() * apart(packed_len(plain.rows, plain.columns))
 }
 
 /// Transforms all kernels into `values`.
 #[allow(unsafe_code)]
 pub(super) fn transform_kernels<'a>(plain: Plain<'_>, tile: Tile, values: &'a mut [f32]) -> Kernels<'a> {
-    let size = packed_len(plain.rows, plain.columns);
+    let size = apart(packed_len(plain.rows, plain.columns));
     let out = Shared::new(values);
     (0..plain.rows.div_ceil(ROWS)).into_par_iter().for_each(|block| {
         // SAFETY: every task writes its own block of rows.
@@ -172,7 +172,7 @@ pub(super) fn transform_rows<'a>(
     [first, rows]: [usize; 2],
     values: &'a mut [f32],
 ) -> Kernels<'a> {
-    let size = packed_len(rows, plain.columns);
+    let size = apart(packed_len(rows, plain.columns));
     let out = Shared::new(values);
     for block in 0..rows.div_ceil(ROWS) {
         // SAFETY: `values` is exclusive.

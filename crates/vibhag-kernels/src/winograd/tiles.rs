@@ -5,7 +5,7 @@ use super::gather::{MOST, Source, gather};
 use super::grid::{Grid, Layout};
 use crate::epilogue::Epilogue;
 use crate::lane::Lane;
-use crate::product::PANEL;
+use crate::product::{PANEL, apart};
 use crate::simd::Shared;
 
 /// `B^T d B` of eight tiles.
@@ -71,7 +71,7 @@ unsafe fn input_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
     v: Shared<'_>,
 ) {
     let source = Source { values: x, channel: [layout.channels, c], size: grid.input, before: grid.before };
-    let size = layout.channels * layout.count;
+    let size = apart(layout.channels * layout.count);
     assert!(v.len() >= R * R * size && c < layout.channels, "transformed tiles do not fit");
     for at in (0..layout.count).step_by(8) {
         let values = input_values::<L, F, M, R>(grid, &source, t0 + at);
@@ -144,7 +144,7 @@ unsafe fn columns<S: Side, L: Lane, F: Filter<M, R>, const M: usize, const R: us
     out: Shared<'_>,
 ) {
     let width = layout.width;
-    let size = layout.channels.next_multiple_of(width) * layout.count;
+    let size = apart(layout.channels.next_multiple_of(width) * layout.count);
     assert!(out.len() >= R * R * size && c < layout.channels.next_multiple_of(width), "transformed tiles do not fit");
     // Channels past the last stay zero.
     let mut group = [[[L::zero(); 8]; R]; R];
@@ -249,7 +249,7 @@ unsafe fn output_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
     y: Shared<'_>,
 ) {
     let [h, w] = grid.output;
-    let (channels, size) = (layout.channels, layout.channels * layout.count);
+    let (channels, size) = (layout.channels, apart(layout.channels * layout.count));
     let [plane, planes] = [layout.of[0] + c, layout.of[1]];
     assert!(m.len() >= R * R * size && c < channels, "transformed outputs missing");
     let bounds = epilogue.is_bounds().then_some([epilogue.low, epilogue.high]);
