@@ -8,37 +8,89 @@ use rayon::prelude::*;
 use crate::columns::{Pixels, Planes};
 use crate::epilogue::Epilogue;
 use crate::outer;
-use crate::product::{PANEL, Packed, ROWS, product};
+use crate::product::{PANEL, Packed, ROWS, Target, product_into};
 use crate::shape::ConvShape;
 use crate::simd::{Shared, with_scratch};
 
-/// Floats of one task's panels: they stay in the second-level cache.
-const SCRATCH: usize = 1 << 16;
+/// Floats of one task's panels and sums: they stay in the second-level cache.
+const SCRATCH: usize = 1 << 18;
 /// Tasks below which the output channels are split too.
 const TASKS: usize = 16;
-/// What a task of [`products`] computed: `count` rows from `first` on, at `len` pixels from `start` on of one image.
+
+/// Some pixels and rows of a product: `count` rows from `first` on, at `len` pixels from `start` on of one image.
 pub(crate) struct Part<'a> {
     pub(crate) image: usize,
     pub(crate) start: usize,
     pub(crate) len: usize,
     pub(crate) first: usize,
     pub(crate) count: usize,
-    /// `[pixels / 16][count][16]`.
-    values: &'a [f32],
+    weight: &'a Packed,
+    /// `[pixels / 16][columns][16]`.
+    input: &'a [f32],
 }
 
 impl Part<'_> {
-    /// Writes the pixels of row `first + r`.
-    pub(crate) fn row(&self, r: usize, line: &mut [f32]) {
-        let (values, _) = self.values.as_chunks::<PANEL>();
-        let (whole, rest) = line.as_chunks_mut::<PANEL>();
-        let panels = whole.len();
-        for (p, out) in whole.iter_mut().enumerate() {
-            *out = values[p * self.count + r];
+    /// Computes the rows into `target`, at the first `panels` panels of sixteen pixels.
+    ///
+    /// # Safety
+    /// No other live reference may overlap them there.
+    #[allow(unsafe_code)]
+    unsafe fn compute(&self, panels: std::ops::Range<usize>, target: Target<'_>) {
+        let columns = self.weight.columns;
+        let input = &self.input[panels.start * columns * PANEL..panels.end * columns * PANEL];
+        // SAFETY: passed on.
+        unsafe { product_into(self.weight.part(self.first, self.count), input, [self.count, columns], target) };
+    }
+
+    /// Lends all rows as `[pixels / 16][count][16]`.
+    #[allow(unsafe_code)]
+    pub(crate) fn with_sums(&self, f: impl FnOnce(&[[f32; PANEL]])) {
+        let panels = self.len.div_ceil(PANEL);
+        with_scratch(panels * self.count * PANEL, |m| {
+            // SAFETY: the scratch is this thread's own.
+            unsafe { self.compute(0..panels, Target::panels(m, self.count)) };
+            f(m.as_chunks().0);
+        });
+    }
+
+    /// Writes the rows to the planes `[images, rows, pixels]` of `y`.
+    ///
+    /// # Safety
+    /// No other live reference may overlap these pixels there.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn write(&self, y: Shared<'_>, pixels: usize, epilogue: &Epilogue<'_>) {
+        let first = (self.image * self.weight.rows + self.first) * pixels + self.start;
+        let (whole, rest) = (self.len / PANEL, self.len % PANEL);
+        // SAFETY: whole panels lie inside the part's pixels, which are the caller's own.
+        unsafe { self.compute(0..whole, Target { out: y, start: first, row: pixels, panel: PANEL }) };
+        if rest > 0 {
+            with_scratch(self.count * PANEL, |m| {
+                // SAFETY: the scratch is this thread's own.
+                unsafe { self.compute(whole..whole + 1, Target::panels(m, self.count)) };
+                for (r, m) in m.chunks_exact(PANEL).enumerate() {
+                    // SAFETY: as above.
+                    let line = unsafe { y.part(first + r * pixels + whole * PANEL, rest) };
+                    line.copy_from_slice(&m[..rest]);
+                }
+            });
         }
-        if !rest.is_empty() {
-            rest.copy_from_slice(&values[panels * self.count + r][..rest.len()]);
+        for r in 0..self.count {
+            let at = first + r * pixels;
+            // SAFETY: as above.
+            epilogue.finish_line(self.first + r, at, unsafe { y.part(at, self.len) });
         }
+    }
+}
+
+/// Copies row `r` of `[pixels / 16][rows][16]`.
+pub(crate) fn copy_row(values: &[[f32; PANEL]], [r, rows]: [usize; 2], line: &mut [f32]) {
+    let (whole, rest) = line.as_chunks_mut::<PANEL>();
+    let panels = whole.len();
+    for (p, out) in whole.iter_mut().enumerate() {
+        *out = values[p * rows + r];
+    }
+    if !rest.is_empty() {
+        rest.copy_from_slice(&values[panels * rows + r][..rest.len()]);
     }
 }
 
@@ -61,7 +113,7 @@ pub(crate) fn products(
     [n, pixels, grain]: [usize; 3],
     weight: &Packed,
     fill: impl Fn(usize, [usize; 2], &mut [[f32; PANEL]]) + Sync,
-    done: impl Fn(&Part<'_>) + Sync,
+    run: impl Fn(&Part<'_>) + Sync,
 ) {
     let [rows, columns] = [weight.rows, weight.columns];
     if n * pixels * rows == 0 {
@@ -77,11 +129,9 @@ pub(crate) fn products(
         let (image, start, first) = (task / (tiles * parts), task / parts % tiles * tile, task % parts * per_part);
         let (len, count) = (tile.min(pixels - start), per_part.min(rows - first));
         let panels = len.div_ceil(PANEL);
-        with_scratch(panels * PANEL * (columns + count), |scratch| {
-            let (input, m) = scratch.split_at_mut(panels * PANEL * columns);
+        with_scratch(panels * PANEL * columns, |input| {
             fill(image, [start, len], input.as_chunks_mut().0);
-            product(weight.part(first, count), input, [count, columns], m);
-            done(&Part { image, start, len, first, count, values: m });
+            run(&Part { image, start, len, first, count, weight, input });
         });
     });
 }
@@ -96,13 +146,8 @@ fn multiply([n, pixels]: [usize; 2], weight: &Packed, x: &[f32], epilogue: &Epil
         }
     };
     products([n, pixels, PANEL], weight, fill, |part| {
-        for r in 0..part.count {
-            let at = (part.image * weight.rows + part.first + r) * pixels + part.start;
-            // SAFETY: every part has its own pixels of its own channels of its own image.
-            let line = unsafe { y.part(at, part.len) };
-            part.row(r, line);
-            epilogue.finish_line(part.first + r, at, line);
-        }
+        // SAFETY: every part has its own pixels of its own channels of its own image.
+        unsafe { part.write(y, pixels, epilogue) };
     });
 }
 

@@ -1,6 +1,7 @@
 //! Matrix products on weights packed once and inputs in panels of sixteen pixels or tiles.
 
 use crate::lane::Lane;
+use crate::simd::Shared;
 
 /// Columns of a panel.
 pub(crate) const PANEL: usize = 16;
@@ -19,18 +20,42 @@ pub(crate) fn packed_len(rows: usize, columns: usize) -> usize {
     rows.div_ceil(ROWS) * ROWS * columns
 }
 
-/// `m[tile][row] = sum over columns of a[row][column] * v[tile][column]`: `a` as `[rows / 8][columns][8]`, `v` as
-/// `[tiles / 16][columns][16]`, `m` as `[tiles / 16][rows][16]`.
+/// Where a product goes: row `r` of panel `p` is the sixteen floats from `start + r * row + p * panel` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) out: Shared<'a>,
+    pub(crate) start: usize,
+    pub(crate) row: usize,
+    pub(crate) panel: usize,
+}
+
+impl<'a> Target<'a> {
+    /// `[panels][rows][16]`.
+    pub(crate) fn panels(m: &'a mut [f32], rows: usize) -> Self {
+        Self { out: Shared::new(m), start: 0, row: PANEL, panel: rows * PANEL }
+    }
+
+    /// Sixteen floats; the bounds are checked.
+    #[inline(always)]
+    fn at(&self, row: usize, panel: usize) -> *mut f32 {
+        let at = self.start + row * self.row + panel * self.panel;
+        self.out.region(at, at + PANEL)
+    }
+}
+
+/// `target[row][tile] = sum over columns of a[row][column] * v[tile][column]`: `a` as `[rows / 8][columns][8]`, `v` as
+/// `[tiles / 16][columns][16]`.
 ///
 /// The rows are the outer loop: eight rows of the weights stay in the first-level cache while the panels pass by, so
 /// that weights larger than any cache are read once.
 #[inline(always)]
-fn body<L: Lane>(a: &[f32], v: &[f32], [rows, columns]: [usize; 2], m: &mut [f32]) {
+#[allow(unsafe_code)]
+unsafe fn body<L: Lane>(a: &[f32], v: &[f32], [rows, columns]: [usize; 2], target: Target<'_>) {
     /// Rows whose sums fit the registers twice over.
     const HALF: usize = ROWS / 2;
     for (block, a) in a.chunks_exact(columns * ROWS).enumerate() {
         let (a, _) = a.as_chunks::<ROWS>();
-        for (v, m) in v.chunks_exact(columns * PANEL).zip(m.chunks_exact_mut(rows * PANEL)) {
+        for (panel, v) in v.chunks_exact(columns * PANEL).enumerate() {
             let (v, _) = v.as_chunks::<8>();
             for half in [0, HALF] {
                 let first = block * ROWS + half;
@@ -42,11 +67,13 @@ fn body<L: Lane>(a: &[f32], v: &[f32], [rows, columns]: [usize; 2], m: &mut [f32
                         sums[r] = [factor.mul_add(v0, sums[r][0]), factor.mul_add(v1, sums[r][1])];
                     }
                 }
-                let end = (first + HALF).min(rows);
-                let (out, _) = m[first.min(end) * PANEL..end * PANEL].as_chunks_mut::<8>();
-                for (out, sum) in out.chunks_exact_mut(2).zip(&sums) {
-                    sum[0].store(&mut out[0]);
-                    sum[1].store(&mut out[1]);
+                for (r, sum) in sums.iter().enumerate().take(rows.saturating_sub(first)) {
+                    let at = target.at(first + r, panel);
+                    // SAFETY: `at` begins sixteen floats that are the caller's own.
+                    unsafe {
+                        sum[0].store(&mut *at.cast::<[f32; 8]>());
+                        sum[1].store(&mut *at.add(8).cast::<[f32; 8]>());
+                    }
                 }
             }
         }
@@ -86,7 +113,7 @@ mod avx512 {
         __m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    use super::{PANEL, ROWS};
+    use super::{PANEL, ROWS, Target};
 
     /// Eight rows times `P` panels, which lie one after another: with three, 24 of the 32 registers hold sums.
     #[inline]
@@ -113,32 +140,43 @@ mod avx512 {
         sums
     }
 
-    /// As [`super::body`], on as many panels at once as a group has.
+    /// As [`super::body`], for the panels of one group.
     #[inline]
     #[target_feature(enable = "avx512f")]
     #[allow(unsafe_code)]
-    fn group<const P: usize>(a: &[[f32; ROWS]], v: &[[f32; PANEL]], [rows, first]: [usize; 2], m: &mut [[f32; PANEL]]) {
+    unsafe fn group<const P: usize>(
+        a: &[[f32; ROWS]],
+        v: &[[f32; PANEL]],
+        [first, rows, panel]: [usize; 3],
+        target: Target<'_>,
+    ) {
         let sums = sums::<P>(a, v);
-        for (p, m) in m.chunks_exact_mut(rows).enumerate() {
-            for (out, sum) in m[first..].iter_mut().zip(&sums) {
-                // SAFETY: `out` holds the sixteen floats that the store writes.
-                unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum[p]) };
+        for p in 0..P {
+            for (r, sum) in sums.iter().enumerate().take(rows) {
+                // SAFETY: these sixteen floats are the caller's own.
+                unsafe { _mm512_storeu_ps(target.at(first + r, panel + p), sum[p]) };
             }
         }
     }
 
+    /// # Safety
+    /// As for [`super::product_into`].
     #[target_feature(enable = "avx512f")]
-    pub(super) fn product(a: &[f32], v: &[f32], [rows, columns]: [usize; 2], m: &mut [f32]) {
+    #[allow(unsafe_code)]
+    pub(super) unsafe fn product(a: &[f32], v: &[f32], [rows, columns]: [usize; 2], target: Target<'_>) {
         let (v, _) = v.as_chunks::<PANEL>();
-        let (m, _) = m.as_chunks_mut::<PANEL>();
         for (block, a) in a.chunks_exact(columns * ROWS).enumerate() {
             let (a, _) = a.as_chunks::<ROWS>();
-            let at = [rows, block * ROWS];
-            for (v, m) in v.chunks(3 * columns).zip(m.chunks_mut(3 * rows)) {
-                match v.len() / columns {
-                    3 => group::<3>(a, v, at, m),
-                    2 => group::<2>(a, v, at, m),
-                    _ => group::<1>(a, v, at, m),
+            let first = block * ROWS;
+            for (group_of, v) in v.chunks(3 * columns).enumerate() {
+                let at = [first, rows - first, 3 * group_of];
+                // SAFETY: passed on.
+                unsafe {
+                    match v.len() / columns {
+                        3 => group::<3>(a, v, at, target),
+                        2 => group::<2>(a, v, at, target),
+                        _ => group::<1>(a, v, at, target),
+                    }
                 }
             }
         }
@@ -146,23 +184,34 @@ mod avx512 {
 }
 
 /// The product for the running CPU, see [`body`].
+///
+/// # Safety
+/// No other live reference may overlap the rows and panels of the target.
 #[allow(unsafe_code)]
-pub(crate) fn product(a: &[f32], v: &[f32], size: [usize; 2], m: &mut [f32]) {
+pub(crate) unsafe fn product_into(a: &[f32], v: &[f32], size: [usize; 2], target: Target<'_>) {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2,fma")]
-        fn wide(a: &[f32], v: &[f32], size: [usize; 2], m: &mut [f32]) {
-            body::<crate::lane::Avx2>(a, v, size, m);
+        unsafe fn wide(a: &[f32], v: &[f32], size: [usize; 2], target: Target<'_>) {
+            // SAFETY: passed on.
+            unsafe { body::<crate::lane::Avx2>(a, v, size, target) };
         }
         if crate::simd::has_avx512() {
-            // SAFETY: as below.
-            return unsafe { avx512::product(a, v, size, m) };
+            // SAFETY: the feature was just detected; the rest is passed on.
+            return unsafe { avx512::product(a, v, size, target) };
         }
         if crate::simd::has_avx2() {
-            // SAFETY: `wide` is a safe function whose only requirement is the target features, which were just
-            // detected on the running CPU.
-            return unsafe { wide(a, v, size, m) };
+            // SAFETY: as above.
+            return unsafe { wide(a, v, size, target) };
         }
     }
-    body::<crate::lane::Portable>(a, v, size, m);
+    // SAFETY: passed on.
+    unsafe { body::<crate::lane::Portable>(a, v, size, target) };
+}
+
+/// The product as `[panels][rows][16]`.
+#[allow(unsafe_code)]
+pub(crate) fn product(a: &[f32], v: &[f32], size: [usize; 2], m: &mut [f32]) {
+    // SAFETY: `m` is exclusive.
+    unsafe { product_into(a, v, size, Target::panels(m, size[0])) };
 }

@@ -4,9 +4,10 @@
 use rayon::prelude::*;
 
 use crate::columns::{Planes, copy_sums};
+use crate::epilogue::Epilogue;
 use crate::matmul::sum_parts;
 use crate::outer::{self, Sums, Terms};
-use crate::pointwise::{fill_column, products};
+use crate::pointwise::{copy_row, fill_column, products};
 use crate::product::{PANEL, Packed};
 use crate::simd::{Shared, with_scratch};
 
@@ -74,26 +75,30 @@ pub(crate) fn forward(s: &UpShape, x: &[f32], weight: &Packed, bias: Option<&[f3
         }
     };
     products([s.n, s.h * w, w], weight, fill, |part| {
-        with_scratch(2 * part.len, |lines| {
-            let (lefts, rights) = lines.split_at_mut(part.len);
-            for k in 0..part.count / 4 {
-                let channel = part.first / 4 + k;
-                let bias = bias.map_or(0.0, |bias| bias[channel]);
-                for dy in 0..2 {
-                    part.row(4 * k + 2 * dy, lefts);
-                    part.row(4 * k + 2 * dy + 1, rights);
-                    let rows = lefts.chunks_exact(w).zip(rights.chunks_exact(w));
-                    for (row, (left, right)) in rows.enumerate() {
-                        let top = 2 * (part.start / w + row) + dy;
-                        let at = ((part.image * s.cout + channel) * 2 * s.h + top) * 2 * w;
-                        // SAFETY: every part has its own pixels of its own channels of its own image.
-                        let line = unsafe { y.part(at, 2 * w) };
-                        for (out, (left, right)) in line.as_chunks_mut::<2>().0.iter_mut().zip(left.iter().zip(right)) {
-                            *out = [left + bias, right + bias];
+        part.with_sums(|sums| {
+            with_scratch(2 * part.len, |lines| {
+                let (lefts, rights) = lines.split_at_mut(part.len);
+                for k in 0..part.count / 4 {
+                    let channel = part.first / 4 + k;
+                    let bias = bias.map_or(0.0, |bias| bias[channel]);
+                    for dy in 0..2 {
+                        copy_row(sums, [4 * k + 2 * dy, part.count], lefts);
+                        copy_row(sums, [4 * k + 2 * dy + 1, part.count], rights);
+                        let rows = lefts.chunks_exact(w).zip(rights.chunks_exact(w));
+                        for (row, (left, right)) in rows.enumerate() {
+                            let top = 2 * (part.start / w + row) + dy;
+                            let at = ((part.image * s.cout + channel) * 2 * s.h + top) * 2 * w;
+                            // SAFETY: every part has its own pixels of its own channels of its own image.
+                            let line = unsafe { y.part(at, 2 * w) };
+                            for (out, (left, right)) in
+                                line.as_chunks_mut::<2>().0.iter_mut().zip(left.iter().zip(right))
+                            {
+                                *out = [left + bias, right + bias];
+                            }
                         }
                     }
                 }
-            }
+            })
         });
     });
 }
@@ -129,11 +134,8 @@ pub fn conv_transpose2x2_backward_data(s: &UpShape, weight: &[f32], dy: &[f32], 
     let pixels = s.h * w;
     let dx = Shared::new(dx);
     products([s.n, pixels, w], &weight, fill, |part| {
-        for r in 0..part.count {
-            let at = (part.image * s.cin + part.first + r) * pixels + part.start;
-            // SAFETY: every part has its own pixels of its own channels of its own image.
-            part.row(r, unsafe { dx.part(at, part.len) });
-        }
+        // SAFETY: every part has its own pixels of its own channels of its own image.
+        unsafe { part.write(dx, pixels, &Epilogue::none()) };
     });
 }
 
