@@ -98,7 +98,7 @@ pub(crate) fn forward(s: &UpShape, x: &[f32], weight: &Packed, bias: Option<&[f3
                         }
                     }
                 }
-            })
+            });
         });
     });
 }

@@ -167,6 +167,22 @@ fn loader_threads_do_not_change_the_result() {
 }
 
 #[test]
+fn computing_threads_do_not_change_the_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = |threads: usize| {
+        let run_folder = dir.path().join(threads.to_string());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let plan = plan(1);
+            run(&plan, &options(&run_folder, &plan)).unwrap();
+        });
+        checkpoint::load(&run_folder).unwrap().unwrap().weights
+    };
+    let one = weights(1);
+    assert!(one == weights(2) && one == weights(4), "the weights depend on the number of threads");
+}
+
+#[test]
 fn maps_computed_again_have_the_bits_of_maps_that_were_kept() {
     let dir = tempfile::tempdir().unwrap();
     let weights = |recompute: Switch, name: &str| {

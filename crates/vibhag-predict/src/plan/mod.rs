@@ -79,9 +79,13 @@ impl Plan {
             pad_planes(input, self.size, &mut self.padded, self.padded_size);
             &self.padded
         };
-        for step in &self.steps {
-            step.run(input, &mut self.slots, &mut self.indices);
-        }
+        let (steps, slots, indices) = (&self.steps, &mut self.slots, &mut self.indices);
+        // Inside the pool: from outside, every parallel loop would have to wake a sleeping thread.
+        rayon::scope(|_| {
+            for step in steps {
+                step.run(input, slots, indices);
+            }
+        });
         let output = match self.output {
             Source::Input => input,
             Source::Slot(place) => &self.slots[place.slot][place.start..][..place.len],
