@@ -144,9 +144,10 @@ macro_rules! dispatch {
         $(#[$meta])*
         #[allow(unsafe_code, clippy::too_many_arguments)]
         pub(super) unsafe fn $name(tile: $crate::winograd::filter::Tile, $($arg: $ty),*) {
-            use $crate::{lane, winograd::filter::{Filter, Four, Tile, Two}};
+            use $crate::{lane, winograd::filter::{Four, Tile, Two}};
             #[cfg(target_arch = "x86_64")]
             {
+                use $crate::winograd::filter::Filter;
                 #[target_feature(enable = "avx2,fma")]
                 unsafe fn wide<F: Filter<M, R>, const M: usize, const R: usize>($($arg: $ty),*) {
                     // SAFETY: passed on.
