@@ -65,6 +65,7 @@ pub use norm::{
 pub use pool::{add_act, max_pool, max_pool2x2_backward, max_pool2x2_with_indices, pick2x2, unpool2x2};
 pub use prepared::{PreparedConv, PreparedUp};
 pub use shape::{ConvShape, Planes};
+pub use simd::{Instructions, use_at_most};
 pub use transposed::{
     UpShape, conv_transpose2x2, conv_transpose2x2_backward_bias, conv_transpose2x2_backward_data,
     conv_transpose2x2_backward_weights,

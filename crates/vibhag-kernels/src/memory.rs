@@ -48,20 +48,22 @@ struct Shelf {
     requests: u64,
 }
 
-static SHELF: Mutex<Shelf> = Mutex::new(Shelf {
-    idle: [Idle { start: 0, size: 0, since: 0 }; SLOTS],
-    count: 0,
-    idle_bytes: 0,
-    used_bytes: 0,
-    most_used: 0,
-    requests: 0,
-});
+static SHELF: Mutex<Shelf> = Mutex::new(Shelf::EMPTY);
 
 fn shelf() -> MutexGuard<'static, Shelf> {
     SHELF.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shelf {
+    const EMPTY: Self = Self {
+        idle: [Idle { start: 0, size: 0, since: 0 }; SLOTS],
+        count: 0,
+        idle_bytes: 0,
+        used_bytes: 0,
+        most_used: 0,
+        requests: 0,
+    };
+
     fn remove(&mut self, index: usize) -> Idle {
         let taken = self.idle[index];
         self.idle.copy_within(index + 1..self.count, index);
@@ -267,14 +269,7 @@ mod tests {
 
     #[test]
     fn a_buffer_is_kept_within_the_most_that_was_used_and_for_a_while() {
-        let mut shelf = Shelf {
-            idle: [Idle { start: 0, size: 0, since: 0 }; SLOTS],
-            count: 0,
-            idle_bytes: 0,
-            used_bytes: 0,
-            most_used: 0,
-            requests: 0,
-        };
+        let mut shelf = Shelf::EMPTY;
         assert!(shelf.take(100).is_none() && shelf.take(300).is_none());
         assert!(shelf.keep(1, 100) && shelf.keep(2, 300));
         assert!(shelf.surplus().is_none(), "as much as was in use");

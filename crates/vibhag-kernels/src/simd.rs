@@ -2,21 +2,48 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::memory::unspecified;
+
+/// Sets of vector instructions, the narrowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Instructions {
+    /// What the target has anyway.
+    Portable,
+    /// AVX2 with FMA.
+    Avx2,
+    /// AVX-512.
+    Avx512,
+}
+
+static WIDEST: AtomicU8 = AtomicU8::new(Instructions::Avx512 as u8);
+
+/// Leaves out wider instructions than these from now on, so that every version can be tested on one machine.
+pub fn use_at_most(instructions: Instructions) {
+    WIDEST.store(instructions as u8, Ordering::Relaxed);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn allowed(instructions: Instructions) -> bool {
+    WIDEST.load(Ordering::Relaxed) >= instructions as u8
+}
 
 /// Whether the AVX2+FMA versions may run (the answer is cached by the standard library).
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn has_avx2() -> bool {
-    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("fma")
+        && allowed(Instructions::Avx2)
 }
 
 /// Whether the AVX-512 versions may run.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn has_avx512() -> bool {
-    std::arch::is_x86_feature_detected!("avx512f")
+    std::arch::is_x86_feature_detected!("avx512f") && allowed(Instructions::Avx512)
 }
 
 /// Whether code that is compiled for the target alone has a multiply-add instruction: every 64-bit Arm processor has.

@@ -8,56 +8,22 @@ use crate::lane::Lane;
 use crate::product::{PANEL, apart};
 use crate::simd::Shared;
 
-/// `B^T d B` of eight tiles.
-#[inline(always)]
-fn input_values<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
-    grid: &Grid,
-    source: &Source<'_>,
-    t: usize,
-) -> [[L; R]; R] {
-    let mut values: [[L; R]; R] = gather::<L, F, M, R, R>(grid, source, t);
-    for i in 0..R {
-        values[i] = F::input(values[i]);
-    }
-    for j in 0..R {
-        let mut column = [L::zero(); R];
-        for i in 0..R {
-            column[i] = values[i][j];
+/// Applies a transform to every column.
+macro_rules! columns_of {
+    ($half:ident, $rows:expr, $transform:path) => {{
+        let mut values = [[L::zero(); R]; R];
+        for j in 0..R {
+            let mut column = [L::zero(); $rows];
+            for i in 0..$rows {
+                column[i] = $half[i][j];
+            }
+            let column = $transform(column);
+            for i in 0..R {
+                values[i][j] = column[i];
+            }
         }
-        let column = F::input(column);
-        for i in 0..R {
-            values[i][j] = column[i];
-        }
-    }
-    values
-}
-
-/// `A dy A^T` of eight tiles.
-#[inline(always)]
-fn gradient_values<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
-    grid: &Grid,
-    source: &Source<'_>,
-    t: usize,
-) -> [[L; R]; R] {
-    let d: [[L; R]; M] = gather::<L, F, M, R, M>(grid, source, t);
-    let mut half = [[L::zero(); R]; M];
-    for i in 0..M {
-        let mut row = [L::zero(); M];
-        row.copy_from_slice(&d[i][..M]);
-        half[i] = F::gradient(row);
-    }
-    let mut values = [[L::zero(); R]; R];
-    for j in 0..R {
-        let mut column = [L::zero(); M];
-        for i in 0..M {
-            column[i] = half[i][j];
-        }
-        let column = F::gradient(column);
-        for i in 0..R {
-            values[i][j] = column[i];
-        }
-    }
-    values
+        values
+    }};
 }
 
 #[inline(always)]
@@ -74,7 +40,7 @@ unsafe fn input_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
     let size = apart(layout.channels * layout.count);
     assert!(v.len() >= R * R * size && c < layout.channels, "transformed tiles do not fit");
     for at in (0..layout.count).step_by(8) {
-        let values = input_values::<L, F, M, R>(grid, &source, t0 + at);
+        let values = Input::values::<L, F, M, R>(grid, &source, t0 + at);
         let first = (at / PANEL * layout.channels + c) * PANEL + at % PANEL;
         for i in 0..R {
             for j in 0..R {
@@ -87,7 +53,7 @@ unsafe fn input_body<L: Lane, F: Filter<M, R>, const M: usize, const R: usize>(
     }
 }
 
-/// What a group of channels is transformed by. A trait, not a closure: vector instructions are only inlined into
+/// What eight tiles are transformed by. A trait, not a closure: vector instructions are only inlined into
 /// functions that are inlined themselves.
 trait Side {
     fn source<'a>(grid: &Grid, values: &'a [f32], channel: [usize; 2]) -> Source<'a>;
@@ -98,7 +64,9 @@ trait Side {
     ) -> [[L; R]; R];
 }
 
+/// `B^T d B`.
 struct Input;
+/// `A dy A^T`.
 struct Gradient;
 
 impl Side for Input {
@@ -113,7 +81,11 @@ impl Side for Input {
         source: &Source<'_>,
         t: usize,
     ) -> [[L; R]; R] {
-        input_values::<L, F, M, R>(grid, source, t)
+        let mut half: [[L; R]; R] = gather::<L, F, M, R, R>(grid, source, t);
+        for i in 0..R {
+            half[i] = F::input(half[i]);
+        }
+        columns_of!(half, R, F::input)
     }
 }
 
@@ -129,7 +101,14 @@ impl Side for Gradient {
         source: &Source<'_>,
         t: usize,
     ) -> [[L; R]; R] {
-        gradient_values::<L, F, M, R>(grid, source, t)
+        let d: [[L; R]; M] = gather::<L, F, M, R, M>(grid, source, t);
+        let mut half = [[L::zero(); R]; M];
+        for i in 0..M {
+            let mut row = [L::zero(); M];
+            row.copy_from_slice(&d[i][..M]);
+            half[i] = F::gradient(row);
+        }
+        columns_of!(half, M, F::gradient)
     }
 }
 
