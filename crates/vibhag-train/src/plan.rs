@@ -252,6 +252,18 @@ impl Plan {
         if self.training.minutes.is_some_and(|minutes| minutes.partial_cmp(&0.0) != Some(std::cmp::Ordering::Greater)) {
             return Err(Error::config("loop.minutes must be above zero"));
         }
+        if self.training.epochs == Some(0) {
+            return Err(Error::config("loop.epochs must be above zero"));
+        }
+        let SplitPlan { val_fraction, test_fraction } = self.split;
+        for (key, value) in [("split.val_fraction", val_fraction), ("split.test_fraction", test_fraction)] {
+            if !(0.0..1.0).contains(&value) {
+                return Err(Error::config(format!("{key} must lie from 0 to below 1")).at(value.to_string()));
+            }
+        }
+        if val_fraction + test_fraction >= 1.0 {
+            return Err(Error::config("split.val_fraction and split.test_fraction leave nothing to train on"));
+        }
         let channels = self.input.channels;
         if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels
         {

@@ -61,7 +61,13 @@ pub fn model(
         })
         .collect();
     if chosen.is_empty() {
-        return Err(Error::config("no sample to evaluate").at_path(data).hint("check the split and `vibhag doctor`"));
+        let hint = match selection {
+            Selection::All => "see `vibhag doctor`",
+            Selection::Split(_) => {
+                "--split takes the splits that the data declares (`vibhag doctor` lists them), not a run's splits.csv"
+            }
+        };
+        return Err(Error::config("no sample to evaluate").at_path(data).hint(hint));
     }
     let mut judged = model_on(model, &examined.dataset, &chosen, device, tta, quiet)?;
     judged.evaluation.notes.extend(seen_in_training(model, &examined, selection)?);

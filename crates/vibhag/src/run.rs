@@ -55,6 +55,8 @@ pub struct TrainResult {
     pub outcome: TrainOutcome,
     /// Scores of the held-out samples at their original size.
     pub evaluation: Evaluation,
+    /// `test`, or `validation` where no samples were kept for a test.
+    pub judged_on: &'static str,
     /// The report.
     pub report: PathBuf,
     /// Samples that were left out.
@@ -121,7 +123,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let format = request.format.as_deref().or(stored.as_ref().map(|plan| plan.data.format.as_str()));
     let examined = examine(&data, format, request.quiet)?;
     refuse_faults(&examined.faults, request.skip_bad)?;
-    let plan = match (stored, &request.plan) {
+    let mut plan = match (stored, &request.plan) {
         (Some(plan), _) => plan.with_settings(&request.settings)?,
         (None, Some(path)) => Plan::read(path)?.with_settings(&request.settings)?,
         (None, None) => plan(&examined, &request.wishes, &request.settings)?,
@@ -136,6 +138,8 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     if request.resume && plan.data.hash != examined.fingerprint.content_hash {
         return Err(Error::config("the data changed since the run began").at_path(&data).hint("train a new run"));
     }
+    // A run can be continued from any folder.
+    plan.data.path = std::path::absolute(&data).map_err(|e| Error::io(&data, e))?;
     std::fs::create_dir_all(&request.run).map_err(|e| Error::io(&request.run, e))?;
     write(&request.run.join("plan.toml"), &plan.to_toml()?)?;
 
@@ -163,7 +167,8 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     };
     let dataset = Arc::new(examined.dataset);
     let source: Arc<dyn SampleSource> = dataset.clone();
-    let outcome = trainer::train(&plan, source, Roles { train: &train, val: &val }, &options)?;
+    let outcome = trainer::train(&plan, source, Roles { train: &train, val: &val }, &options)
+        .inspect_err(|_| forget_unstarted(&request.run))?;
 
     let test = role(Split::Test);
     let (held_out, held_out_name) = if test.is_empty() { (val, "validation") } else { (test, "test") };
@@ -186,7 +191,18 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             run: &request.run,
         },
     )?;
-    Ok(TrainResult { outcome, evaluation: judged.evaluation, report, skipped: examined.faults })
+    let skipped = examined.faults;
+    Ok(TrainResult { outcome, evaluation: judged.evaluation, judged_on: held_out_name, report, skipped })
+}
+
+/// Takes the plan and the splits of a run that never began away again, so that the corrected command can use the folder.
+fn forget_unstarted(run: &Path) {
+    if !run.join("checkpoint").exists() {
+        for name in ["plan.toml", "splits.csv"] {
+            // The error that ended the run is the one to report.
+            let _ = std::fs::remove_file(run.join(name));
+        }
+    }
 }
 
 fn refuse_faults(faults: &[Fault], skip_bad: bool) -> Result<()> {

@@ -168,11 +168,38 @@ fn a_run_resumes_from_the_command_line() {
     let first = train(&data, &run, "2", &[]);
     assert!(first.status.success(), "{}", stderr(&first));
     let first: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
-    let resumed = vibhag(&["train", "--resume", &text(&run), "--set", "loop.epochs=4", "--json"]);
-    assert!(resumed.status.success(), "{}", stderr(&resumed));
-    let result: serde_json::Value = serde_json::from_slice(&resumed.stdout).unwrap();
     let steps = |result: &serde_json::Value| result["steps"].as_u64().unwrap();
-    assert_eq!(steps(&result), 2 * steps(&first), "{result}");
+    for (more, times) in [(["--set", "loop.epochs=4"], 2), (["--epochs", "6"], 3)] {
+        let resumed = vibhag(&["train", "--resume", &text(&run), more[0], more[1], "--json"]);
+        assert!(resumed.status.success(), "{}", stderr(&resumed));
+        let result: serde_json::Value = serde_json::from_slice(&resumed.stdout).unwrap();
+        assert_eq!(steps(&result), times * steps(&first), "{result}");
+    }
+    let contradiction = vibhag(&["train", "--resume", &text(&run), "--arch", "unet"]);
+    assert_eq!(contradiction.status.code(), Some(2));
+    assert!(stderr(&contradiction).contains("--arch"), "{}", stderr(&contradiction));
+    let missing = vibhag(&["train", "--resume", "nowhere"]);
+    assert_eq!(stderr(&missing).matches("No such file").count(), 1, "{}", stderr(&missing));
+}
+
+#[test]
+fn a_training_that_cannot_begin_leaves_the_folder_to_the_corrected_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = squares(&dir.path().join("data"));
+    let run = dir.path().join("run");
+    for (setting, named) in [
+        ("split.val_fraction=2", "split.val_fraction"),
+        ("split.val_fraction=0", "val"),
+        ("loop.epochs=0", "loop.epochs"),
+    ] {
+        let refused = train(&data, &run, "1", &["--set", setting]);
+        assert_eq!(refused.status.code(), Some(2), "{setting}");
+        assert!(stderr(&refused).contains(named), "{}", stderr(&refused));
+    }
+    let trained = train(&data, &run, "1", &[]);
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    let plan = std::fs::read_to_string(run.join("plan.toml")).unwrap();
+    assert!(plan.contains(&format!("path = \"{}\"", text(&data))), "the data's path is absolute: {plan}");
 }
 
 #[test]

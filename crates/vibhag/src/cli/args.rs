@@ -16,10 +16,10 @@ pub(crate) struct Cli {
 /// Options that every verb has.
 #[derive(Debug, Args, Clone)]
 pub(crate) struct Common {
-    /// Print one JSON object instead of text
+    /// Print one JSON value instead of text
     #[arg(long)]
     pub json: bool,
-    /// No progress and no chatter
+    /// No progress
     #[arg(long, short)]
     pub quiet: bool,
 }
@@ -71,10 +71,10 @@ pub(crate) enum Command {
         #[arg(short, long, default_value = "run")]
         output: PathBuf,
         /// Follow this plan instead of making one
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["arch", "encoder", "pretrained", "task"])]
         plan: Option<PathBuf>,
         /// Continue the run in this folder
-        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data"])]
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data", "arch", "encoder", "pretrained", "task", "seed"])]
         resume: Option<PathBuf>,
         /// Leave out samples with faults (the report lists them)
         #[arg(long)]

@@ -60,13 +60,16 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Train { data, output, plan, resume, skip_bad, device, wishes, common } => {
+            // A plan that exists is changed by settings; `--set` has the last word.
+            let mut settings = if plan.is_some() || resume.is_some() { as_settings(&wishes) } else { Vec::new() };
+            settings.extend(wishes.settings.iter().cloned());
             let request = TrainRequest {
                 data,
                 format: wishes.format.clone(),
                 run: resume.clone().unwrap_or(output),
                 plan,
                 wishes: request(&wishes),
-                settings: wishes.settings,
+                settings,
                 resume: resume.is_some(),
                 device: device.parse()?,
                 quiet: common.quiet || common.json,
@@ -195,6 +198,30 @@ fn request(wishes: &Wishes) -> PlanRequest {
         minutes: wishes.minutes,
         seed: wishes.seed,
     }
+}
+
+/// Length and seed as settings of a plan.
+fn as_settings(wishes: &Wishes) -> Vec<String> {
+    let values = [
+        wishes.epochs.map(|epochs| format!("loop.epochs={epochs}")),
+        wishes.minutes.map(|minutes| format!("loop.minutes={minutes:?}")),
+        wishes.seed.map(|seed| format!("seed={seed}")),
+    ];
+    values.into_iter().flatten().collect()
+}
+
+/// The error and its causes, each said once.
+pub(crate) fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text += ": ";
+            }
+            text += &cause;
+        }
+    }
+    text
 }
 
 fn output_named(name: &str) -> anyhow::Result<Output> {

@@ -82,6 +82,10 @@ pub(crate) fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
 }
 
 pub(crate) fn train(result: &TrainResult) -> anyhow::Result<()> {
+    line(match result.judged_on {
+        "test" => "scored on the test images, which played no part in training",
+        _ => "scored on the validation images, which also chose the weights that are kept",
+    })?;
     evaluation(&result.evaluation)?;
     for fault in &result.skipped {
         line(&format!("left out: {fault}"))?;
@@ -106,6 +110,7 @@ pub(crate) fn train_json(result: &TrainResult) -> serde_json::Value {
         "best_step": result.outcome.best_step,
         "ended": result.outcome.reason,
         "evaluation": result.evaluation,
+        "judged_on": result.judged_on,
         "skipped": result.skipped,
     })
 }
