@@ -175,12 +175,14 @@ impl Plan {
         ))
     }
 
-    /// The plan as a TOML table.
+    /// The plan as a TOML table, with the numbers that its text shows.
     ///
     /// # Errors
     /// When a value cannot be written as TOML.
     pub fn to_table(&self) -> Result<toml::Table> {
-        toml::Table::try_from(self).map_err(|e| Error::config("cannot write the plan").because(e))
+        // By way of the text: there a number in single precision has no more digits than it needs.
+        let text = toml::to_string(self).map_err(|e| Error::config("cannot write the plan").because(e))?;
+        text.parse().map_err(|e: toml::de::Error| Error::config("cannot write the plan").because(e))
     }
 
     /// Reads a plan.

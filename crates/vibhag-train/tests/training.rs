@@ -222,6 +222,8 @@ fn a_plan_survives_toml_and_settings_are_checked() {
     assert!(text.contains("batch = 4  # because of the memory"), "{text}");
     std::fs::write(&path, text).unwrap();
     assert_eq!(Plan::read(&path).unwrap(), plan);
+    let split = Plan { split: SplitPlan { val_fraction: 0.2, test_fraction: 0.1 }, ..plan.clone() }.to_table().unwrap();
+    assert_eq!(split["split"]["val_fraction"].as_float(), Some(0.2));
 
     let set = |settings: &[&str]| plan.with_settings(&settings.iter().map(ToString::to_string).collect::<Vec<_>>());
     let changed = set(&["optimizer.learning_rate=1", "loop.minutes=2.5", "schedule.name=poly"]).unwrap();
