@@ -98,9 +98,11 @@ impl EvaluationBuilder {
         // Perfect scores on no data would be taken for a result.
         let or_zero = |value: f64| if rows.is_empty() { 0.0 } else { value };
         let dice: Vec<f64> = rows.iter().map(|row| row.dice).collect();
+        let classes = self.class_scores();
         Evaluation {
             images: rows.len(),
-            classes: self.class_scores(),
+            notes: one_class_everywhere(&classes).into_iter().collect(),
+            classes,
             mean_iou: or_zero(pooled.mean_iou()),
             dice_per_image: mean(dice.iter().copied()),
             dice_per_image_ci95: bootstrap_mean(&dice, RESAMPLES, 0.95, 0),
@@ -116,7 +118,6 @@ impl EvaluationBuilder {
                 unassigned: pooled.unassigned().to_vec(),
             },
             conventions: conventions(&self.classes),
-            notes: Vec::new(),
             per_image: self.rows,
         }
     }
@@ -146,6 +147,21 @@ impl EvaluationBuilder {
             })
             .collect()
     }
+}
+
+/// Says so when nearly every pixel is given to one class that covers much less in truth: a mean can hide it.
+fn one_class_everywhere(classes: &[ClassScore]) -> Option<String> {
+    let share = |pixels: fn(&ClassScore) -> u64, class: &ClassScore| {
+        pixels(class) as f64 / classes.iter().map(pixels).sum::<u64>().max(1) as f64
+    };
+    let found = classes
+        .iter()
+        .find(|class| share(|c| c.predicted_pixels, class) >= 0.97 && share(|c| c.truth_pixels, class) <= 0.8)?;
+    Some(format!(
+        "nearly every pixel was taken for {:?} ({:.0} % in truth): this model has not learned to tell the classes apart",
+        found.name,
+        100.0 * share(|c| c.truth_pixels, found)
+    ))
 }
 
 fn by_diagnosis(rows: &[ImageScore]) -> BTreeMap<String, GroupScore> {

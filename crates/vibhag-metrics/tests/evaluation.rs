@@ -114,6 +114,19 @@ fn binary_scores_are_of_the_foreground() {
 }
 
 #[test]
+fn a_model_that_sees_one_class_everywhere_is_named() {
+    let notes = |prediction: [u16; 4]| {
+        let mut builder = EvaluationBuilder::new(ClassTable::binary("naevus"));
+        let map = |labels: [u16; 4]| LabelMap::new(2, 2, labels.to_vec()).unwrap();
+        builder.add_image("a", &BTreeMap::new(), &map([0, 1, 1, 0]), &map(prediction)).unwrap();
+        builder.finish().notes
+    };
+    assert!(notes([0, 1, 1, 1]).is_empty());
+    assert!(notes([1; 4])[0].contains("\"naevus\" (50 % in truth)"), "{:?}", notes([1; 4]));
+    assert!(notes([0; 4])[0].contains("background"));
+}
+
+#[test]
 fn the_json_object_has_the_promised_keys_and_reads_back() {
     let evaluation = binary_example();
     let json = serde_json::to_value(&evaluation).unwrap();

@@ -135,7 +135,13 @@ pub fn model_on(
         bar.next();
     }
     bar.finish();
-    let evaluation = builder.finish();
+    let mut evaluation = builder.finish();
+    if classes.names() != dataset.classes.names() {
+        let (ours, theirs) = (classes.names().join(", "), dataset.classes.names().join(", "));
+        evaluation
+            .notes
+            .push(format!("the model's classes ({ours}) are compared with the data's ({theirs}) one by one"));
+    }
     let wanted = crate::report::shown(&evaluation);
     predictions.retain(|i, _| wanted.iter().any(|name| index.get(*name) == Some(i)));
     Ok(Judged { evaluation, index, kept: predictions, failed })

@@ -68,6 +68,7 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
     let (height, width) = plan.input.geometry.size();
     let mut notes: Vec<String> =
         run.judged.failed.iter().map(|(name, why)| format!("{name} could not be evaluated: {why}")).collect();
+    notes.extend(run.judged.evaluation.notes.iter().cloned());
     if run.judged_on == "validation" {
         notes.push(
             "The validation images also chose the best weights, so expect slightly lower scores on images that \
