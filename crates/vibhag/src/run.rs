@@ -167,8 +167,11 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     };
     let dataset = Arc::new(examined.dataset);
     let source: Arc<dyn SampleSource> = dataset.clone();
-    let outcome = trainer::train(&plan, source, Roles { train: &train, val: &val }, &options)
-        .inspect_err(|_| forget_unstarted(&request.run))?;
+    let outcome = trainer::train(&plan, source, Roles { train: &train, val: &val }, &options).inspect_err(|_| {
+        if !request.resume {
+            forget_unstarted(&request.run);
+        }
+    })?;
 
     let test = role(Split::Test);
     let (held_out, held_out_name) = if test.is_empty() { (val, "validation") } else { (test, "test") };
