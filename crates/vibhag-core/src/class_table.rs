@@ -12,6 +12,9 @@ pub struct Class {
     pub name: String,
     /// Its colour in overlays and palette masks.
     pub color: Rgb,
+    /// Whether it has objects that can be counted (a thing), or only an extent (stuff, such as sky).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thing: bool,
 }
 
 /// All classes of a task, by index, and the value of pixels that no metric or loss counts.
@@ -30,7 +33,7 @@ impl ClassTable {
         let classes = names
             .into_iter()
             .enumerate()
-            .map(|(index, name)| Class { name: name.into(), color: class_color(index) })
+            .map(|(index, name)| Class { name: name.into(), color: class_color(index), thing: false })
             .collect();
         Self { classes, ignore: None }
     }
@@ -45,6 +48,25 @@ impl ClassTable {
     pub fn with_ignore(mut self, ignore: Option<u16>) -> Self {
         self.ignore = ignore;
         self
+    }
+
+    /// The same classes with those that `is_thing` names by index as things.
+    #[must_use]
+    pub fn with_things(mut self, is_thing: impl Fn(usize) -> bool) -> Self {
+        for (index, class) in self.classes.iter_mut().enumerate() {
+            class.thing = is_thing(index);
+        }
+        self
+    }
+
+    /// Whether `class` exists and is a thing.
+    pub fn is_thing(&self, class: u16) -> bool {
+        self.classes.get(usize::from(class)).is_some_and(|class| class.thing)
+    }
+
+    /// The stuff classes in label order: all that are no things.
+    pub fn stuff(&self) -> impl Iterator<Item = u16> + '_ {
+        (0..self.len() as u16).filter(|&class| !self.is_thing(class))
     }
 
     /// Number of classes, background included, void excluded.

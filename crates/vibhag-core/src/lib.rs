@@ -1,18 +1,24 @@
 //! Types that every part of Vibhag shares: images, label maps, class tables, colours,
 //! errors and counter-based random numbers. No I/O, no tensors.
 
+pub mod annotation;
 pub mod class_table;
 pub mod color;
 pub mod error;
+pub mod id_map;
 pub mod image;
 pub mod label_map;
 pub mod preprocessing;
+pub mod rle;
 pub mod rng;
 
+pub use annotation::{Annotation, ImageAnnotations, Polygon, Shape};
 pub use class_table::{Class, ClassTable};
 pub use color::Rgb;
 pub use error::{Error, ErrorKind, Result};
+pub use id_map::{IdMap, Panoptic, Segment};
 pub use image::{Image, Samples};
 pub use label_map::{BinaryMask, LabelMap};
 pub use preprocessing::{Geometry, Preprocessing};
+pub use rle::Rle;
 pub use rng::{Purpose, Rng};

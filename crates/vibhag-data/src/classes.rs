@@ -83,6 +83,7 @@ impl Declaration {
         let classes = declared.iter().enumerate().map(|(label, (_, class))| Class {
             name: class.name.clone(),
             color: class.color.unwrap_or_else(|| class_color(label)),
+            thing: false,
         });
         let table = ClassTable { classes: classes.collect(), ignore: None };
         Ok((table, declared.iter().map(|(value, _)| *value).collect()))

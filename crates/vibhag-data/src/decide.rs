@@ -166,6 +166,7 @@ fn index_coding(pooled: &Pooled, named: Named, ignore: Option<u16>, foreground: 
                 _ => format!("class {value}"),
             },
             color: pooled.palette_color(value).unwrap_or_else(|| class_color(usize::from(value))),
+            thing: false,
         };
         (ClassTable { classes: (0..=last).map(class).collect(), ignore: None }, (0..=last).collect())
     });
