@@ -203,7 +203,7 @@ mod tests {
     fn a_hole_is_cut_from_its_own_polygon_only() {
         let ring = Polygon { exterior: square(1.0, 9.0), holes: vec![square(3.0, 7.0)] };
         let inside = Polygon { exterior: square(4.0, 6.0), holes: Vec::new() };
-        assert_eq!(rasterize(&[ring.clone()], 10, 10).area(), 64 - 16);
+        assert_eq!(rasterize(std::slice::from_ref(&ring), 10, 10).area(), 64 - 16);
         assert_eq!(rasterize(&[ring, inside], 10, 10).area(), 64 - 16 + 4);
     }
 
