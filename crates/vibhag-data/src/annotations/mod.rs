@@ -4,6 +4,19 @@
 //! To add one: write a file with `detect`, `open` and `write`, add its row to [`ANNOTATION_FORMATS`], and test that
 //! what it can hold comes back as it was.
 
+mod cellpose;
+mod dsb;
+mod export;
+mod flatten;
+mod id_map_file;
+mod image_files;
+mod instance_maps;
+mod label_maps;
+mod listed;
+mod outline;
+mod penn_fudan;
+mod yaml;
+
 use std::path::{Path, PathBuf};
 
 use vibhag_core::{Error, ImageAnnotations, Result, Rgb};
@@ -126,7 +139,8 @@ pub struct Written {
 }
 
 /// All formats, the most particular first: the first that fits is taken.
-pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[];
+pub const ANNOTATION_FORMATS: &[AnnotationFormat] =
+    &[penn_fudan::FORMAT, dsb::FORMAT, cellpose::FORMAT, instance_maps::FORMAT];
 
 /// The format called `name`.
 ///
