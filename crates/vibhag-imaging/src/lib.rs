@@ -15,4 +15,4 @@ pub use components::{Components, Connectivity, label_components};
 pub use contours::{Contour, boundary, fill_contours, label_boundaries, trace_contours};
 pub use displacement::Displacement;
 pub use resample::{resize_image, resize_labels, resize_plane_bilinear};
-pub use warp::{Affine, warp_image, warp_labels};
+pub use warp::{Affine, warp_ids, warp_image, warp_labels};
