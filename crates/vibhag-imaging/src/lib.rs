@@ -1,4 +1,4 @@
-//! Pure pixel algorithms: resampling, warping, connected components, contours.
+//! Pure pixel algorithms: resampling, warping, connected components, contours, polygons.
 //!
 //! Coordinates are continuous and start at the image's corner: pixel `i` covers `[i, i + 1)` and
 //! its centre is `i + 0.5`. Resizing is then a pure scaling and mirroring is `x -> width - x`.
@@ -7,6 +7,7 @@ pub mod blur;
 pub mod components;
 pub mod contours;
 pub mod displacement;
+pub mod polygon;
 pub mod resample;
 pub mod warp;
 
@@ -14,5 +15,6 @@ pub use blur::gaussian_blur;
 pub use components::{Components, Connectivity, label_components};
 pub use contours::{Contour, boundary, fill_contours, label_boundaries, trace_contours};
 pub use displacement::Displacement;
+pub use polygon::{outlines, rasterize};
 pub use resample::{resize_image, resize_labels, resize_plane_bilinear};
 pub use warp::{Affine, warp_ids, warp_image, warp_labels};
