@@ -1,4 +1,4 @@
-//! Pure pixel algorithms: resampling, warping, connected components, contours, polygons.
+//! Pure pixel algorithms: resampling, warping, connected components, contours, polygons, distances.
 //!
 //! Coordinates are continuous and start at the image's corner: pixel `i` covers `[i, i + 1)` and
 //! its centre is `i + 0.5`. Resizing is then a pure scaling and mirroring is `x -> width - x`.
@@ -7,6 +7,7 @@ pub mod blur;
 pub mod components;
 pub mod contours;
 pub mod displacement;
+pub mod distance;
 pub mod polygon;
 pub mod resample;
 pub mod warp;
