@@ -1,5 +1,6 @@
 //! Decoders, dataset formats, fingerprint, splits, augmentation and the threaded batch loader.
 
+pub mod annotated;
 pub mod annotations;
 pub mod augment;
 pub mod classes;

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Preprocessing, Result};
+use vibhag_core::{ClassTable, Error, Grouping, Preprocessing, Result, Task};
 
 use crate::weights::{self, Precision};
 use crate::{Network, NetworkConfig};
@@ -50,11 +50,14 @@ pub struct PostProcessing {
     pub threshold: f32,
     /// Share by which neighbouring windows overlap, in 0..0.9 (window geometry only).
     pub overlap: f32,
+    /// How objects are read from the maps; none where classes are all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Grouping>,
 }
 
 impl Default for PostProcessing {
     fn default() -> Self {
-        Self { tta: Flips::All, threshold: 0.5, overlap: 0.5 }
+        Self { tta: Flips::All, threshold: 0.5, overlap: 0.5, grouping: None }
     }
 }
 
@@ -80,8 +83,8 @@ pub struct Manifest {
     pub format_version: u32,
     /// Version of Vibhag that wrote it.
     pub vibhag_version: String,
-    /// `semantic`.
-    pub task: String,
+    /// What the model finds.
+    pub task: Task,
     /// SHA-256 of `weights.safetensors`.
     #[serde(default)]
     pub weights_sha256: String,
@@ -124,6 +127,19 @@ pub fn save(folder: &Path, manifest: &Manifest, network: &Network, plan_toml: &s
         std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
     std::fs::rename(&staging, folder).map_err(|e| Error::io(folder, e))
+}
+
+/// Replaces the manifest of the bundle in `folder` (or in `folder/model`); the weights stay.
+///
+/// # Errors
+/// I/O errors, with the file.
+pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let text =
+        toml::to_string(manifest).map_err(|e| Error::new(ErrorKind::Model, "cannot write the manifest").because(e))?;
+    let path = locate(folder).join("manifest.toml");
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, text).map_err(|e| Error::io(&partial, e))?;
+    std::fs::rename(&partial, &path).map_err(|e| Error::io(&path, e))
 }
 
 /// Reads the manifest of the bundle in `folder`; a run folder that holds `model/` will do.

@@ -2,15 +2,17 @@
 //! and their mean.
 
 use rayon::prelude::*;
-use vibhag_core::Result;
+use vibhag_core::{Head, Result};
+use vibhag_imaging::instances::mirrored;
+use vibhag_nn::activate_output;
 
 use crate::plan::Plan;
 
 /// Values that one task of rayon handles.
 const CHUNK: usize = 1 << 12;
 
-/// Writes to `mean` [planes, H, W] the mean probabilities over copies of `image` [C, H, W] of
-/// `size` (height, width), flipped along each of `flips` (axes as in NCHW).
+/// Writes to `mean` [planes, H, W] the mean probabilities, and the mean of the maps of `head`, over copies of `image`
+/// [C, H, W] of `size` (height, width), flipped along each of `flips` (axes as in NCHW).
 ///
 /// # Errors
 /// When image or mean do not have the plan's size.
@@ -19,6 +21,7 @@ pub(crate) fn probabilities(
     image: &[f32],
     size: [usize; 2],
     flips: &[&[isize]],
+    head: Head,
     mean: &mut [f32],
 ) -> Result<()> {
     let mut copy = vec![0.0; if flips.len() > 1 { image.len() } else { 0 }];
@@ -32,8 +35,16 @@ pub(crate) fn probabilities(
             flip(image, size, axes, &mut copy, |to, from| *to = from);
             plan.run(&copy, &mut values)?;
         }
-        activate(&mut values, plan.out_channels());
-        flip(&values, size, axes, mean, |to, from| *to += share * from);
+        let classes = plan.out_channels() - head.maps();
+        activate_output(&mut values, size[0] * size[1], classes, head);
+        let (class_mean, map_mean) = mean.split_at_mut(classes * size[0] * size[1]);
+        flip(&values, size, axes, class_mean, |to, from| *to += share * from);
+        // Mirrored, a map may point the other way or be another ray's.
+        let sources = mirrored(head, axes.contains(&3), axes.contains(&2));
+        for ((source, sign), to) in sources.into_iter().zip(map_mean.chunks_exact_mut(size[0] * size[1])) {
+            let from = &values[(classes + source) * size[0] * size[1]..];
+            flip(from, size, axes, to, |to, from| *to += share * sign * from);
+        }
     }
     Ok(())
 }
@@ -60,69 +71,9 @@ fn flip(
     });
 }
 
-/// Logits [planes, H * W] to probabilities: of the foreground for one plane, over the planes for
-/// several.
-fn activate(values: &mut [f32], planes: usize) {
-    if planes == 1 {
-        values.par_chunks_mut(CHUNK).for_each(|part| part.iter_mut().for_each(|z| *z = 1.0 / (1.0 + (-*z).exp())));
-        return;
-    }
-    let pixels = values.len() / planes.max(1);
-    let mut per_pixel = vec![f32::NEG_INFINITY; pixels];
-    gather(&mut per_pixel, values, f32::max);
-    // The largest logit is subtracted, so that no exponential overflows.
-    spread(values, &per_pixel, |z, largest| (z - largest).exp());
-    per_pixel.fill(0.0);
-    gather(&mut per_pixel, values, |sum, value| sum + value);
-    spread(values, &per_pixel, |value, sum| value / sum);
-}
-
-/// Folds the planes' values at each pixel into `per_pixel`.
-fn gather(per_pixel: &mut [f32], planes: &[f32], fold: impl Fn(f32, f32) -> f32 + Send + Sync) {
-    let pixels = per_pixel.len().max(1);
-    per_pixel.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, folded)| {
-        for plane in planes.chunks_exact(pixels) {
-            for (folded, value) in folded.iter_mut().zip(&plane[chunk * CHUNK..]) {
-                *folded = fold(*folded, *value);
-            }
-        }
-    });
-}
-
-/// Replaces each plane's values by what they and `per_pixel` make.
-fn spread(planes: &mut [f32], per_pixel: &[f32], make: impl Fn(f32, f32) -> f32 + Send + Sync) {
-    planes
-        .par_chunks_mut(per_pixel.len().max(1))
-        .flat_map(|plane| plane.par_chunks_mut(CHUNK).zip(per_pixel.par_chunks(CHUNK)))
-        .for_each(|(values, others)| {
-            for (value, other) in values.iter_mut().zip(others) {
-                *value = make(*value, *other);
-            }
-        });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn several_planes_become_shares_of_one_and_large_logits_stay_finite() {
-        let pixels = CHUNK + 3;
-        let mut values: Vec<f32> = (0..3 * pixels).map(|i| (i * 37 % 211) as f32 * 3.0 - 300.0).collect();
-        let logits = values.clone();
-        activate(&mut values, 3);
-        for pixel in 0..pixels {
-            let own = |from: &[f32]| -> Vec<f64> { (0..3).map(|p| f64::from(from[p * pixels + pixel])).collect() };
-            let exponentials: Vec<f64> = own(&logits).iter().map(|z| z.exp()).collect();
-            let sum: f64 = exponentials.iter().sum();
-            for (found, expected) in own(&values).iter().zip(&exponentials) {
-                assert!((found - expected / sum).abs() < 1e-5, "pixel {pixel}: {found}");
-            }
-        }
-        let mut single = vec![-1000.0, 0.0, 1000.0];
-        activate(&mut single, 1);
-        assert_eq!(single, [0.0, 0.5, 1.0]);
-    }
 
     #[test]
     fn flipping_moves_rows_and_columns_within_their_plane() {

@@ -3,7 +3,8 @@
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Result};
+use vibhag_core::{Error, Head, Result};
+use vibhag_imaging::instances::mirrored;
 use vibhag_nn::bundle::Flips;
 use vibhag_nn::{Network, backend};
 
@@ -39,11 +40,12 @@ impl Runner {
     /// Image by image through a plan; `None` where the kernels cannot compute the network.
     fn through_plan(&self, batch: &[f32], [n, c, h, w]: [usize; 4]) -> Result<Option<Vec<f32>>> {
         let planes = self.planes();
+        let head = self.network.config().head;
         self.plans.with(&self.network, [h, w], |plan| {
             let mut output = vec![0.0; n * planes * h * w];
             let images = batch.chunks_exact((c * h * w).max(1));
             for (image, mean) in images.zip(output.chunks_exact_mut(planes * h * w)) {
-                planned::probabilities(plan, image, [h, w], self.tta.axes(), mean)?;
+                planned::probabilities(plan, image, [h, w], self.tta.axes(), head, mean)?;
             }
             Ok(output)
         })
@@ -67,14 +69,24 @@ impl Runner {
     }
 
     fn probabilities(&self, batch: &Tensor<4>, axes: &[isize]) -> Tensor<4> {
-        let logits = flip(self.network.forward(flip(batch.clone(), axes)), axes);
-        if logits.dims()[1] == 1 { sigmoid(logits) } else { softmax(logits, 1) }
+        let config = self.network.config();
+        let output = flip(self.network.forward(flip(batch.clone(), axes)), axes);
+        let (classes, head) = (config.out_channels, config.head);
+        let part = |first: usize, count: usize| output.clone().narrow(1, first, count);
+        let logits = part(0, classes);
+        let mut parts = vec![if classes == 1 { sigmoid(logits) } else { softmax(logits, 1) }];
+        for (map, (source, sign)) in mirrored(head, axes.contains(&3), axes.contains(&2)).into_iter().enumerate() {
+            let from = part(classes + source, 1);
+            let is_logit = head == Head::Star && map == 0;
+            parts.push(if is_logit { sigmoid(from) } else { from.mul_scalar(sign) });
+        }
+        Tensor::cat(parts, 1)
     }
 }
 
 impl Probabilities for Runner {
     fn planes(&self) -> usize {
-        self.network.config().out_channels
+        self.network.config().planes()
     }
 
     fn run(&self, batch: Vec<f32>, shape: [usize; 4]) -> Result<Vec<f32>> {
@@ -103,8 +115,10 @@ mod tests {
 
     #[test]
     fn plan_and_tensors_give_the_same_probabilities() {
-        for (outputs, flips) in [(1, Flips::None), (1, Flips::All), (3, Flips::Horizontal), (3, Flips::All)] {
-            let mut config = NetworkConfig::new("unet-lite", None, 3, outputs).unwrap();
+        let heads = [Head::Semantic, Head::Center, Head::Star, Head::Flow];
+        let cases = [(1, Flips::None), (1, Flips::All), (3, Flips::Horizontal), (3, Flips::All)];
+        for (outputs, flips, head) in cases.iter().flat_map(|&(n, flips)| heads.map(|head| (n, flips, head))) {
+            let mut config = NetworkConfig::new("unet-lite", None, 3, outputs).unwrap().with_head(head);
             config.widths = vec![4, 6, 8];
             let runner = Runner::new(config.init(&Device::flex(), 5).unwrap(), Device::flex(), flips);
             for shape in [[2, 3, 16, 24], [1, 3, 13, 22], [3, 3, 16, 24], [1, 3, 5, 5]] {
@@ -114,7 +128,7 @@ mod tests {
                 let expected = runner.through_tensors(batch, shape).unwrap();
                 assert_eq!(planned.len(), expected.len());
                 let largest = planned.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(largest < 1e-4, "{outputs} outputs, {flips:?}, {shape:?}: {largest}");
+                assert!(largest < 1e-4, "{outputs} outputs, {head}, {flips:?}, {shape:?}: {largest}");
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use vibhag_core::{ClassTable, Geometry, Image, LabelMap, Preprocessing, Purpose, Result, Rng};
+use vibhag_core::{ClassTable, Geometry, Image, LabelMap, Preprocessing, Purpose, Result, Rng, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::loader::SampleSource;
 use vibhag_nn::NetworkConfig;
@@ -53,7 +53,7 @@ fn plan(epochs: u64) -> Plan {
     let geometry = Geometry::Resize { height: SIDE, width: SIDE };
     Plan {
         version: PLAN_VERSION,
-        task: "semantic".into(),
+        task: Task::Semantic,
         seed: 3,
         data: DataPlan { path: "discs".into(), format: "drawn".into(), coding: "drawn".into(), hash: "0".into() },
         split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
@@ -61,6 +61,7 @@ fn plan(epochs: u64) -> Plan {
         network: NetworkConfig { widths: vec![4, 8, 16], ..NetworkConfig::new("unet-lite", None, 1, 1).unwrap() },
         pretrained: "none".into(),
         loss: LossConfig::for_channels(1),
+        objects: None,
         augment: AugmentConfig::medical(),
         optimizer: OptimizerConfig {
             name: "adamw".into(),
@@ -99,7 +100,7 @@ fn options(run: &Path, plan: &Plan) -> TrainOptions {
         manifest: Manifest {
             format_version: FORMAT_VERSION,
             vibhag_version: "test".into(),
-            task: plan.task.clone(),
+            task: plan.task,
             weights_sha256: String::new(),
             weights_licence: "none".into(),
             metrics: BTreeMap::new(),

@@ -13,7 +13,9 @@ pub mod predict;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod scores;
 pub mod system;
+pub mod tune;
 
 pub use vibhag_core as core;
 pub use vibhag_data as data;

@@ -46,12 +46,9 @@ pub struct RunReport<'a> {
 }
 
 /// The images that the report shows, by name.
-pub fn shown(evaluation: &Evaluation) -> Vec<&str> {
+pub fn shown(scores: &Scores) -> Vec<&str> {
     let (worst, median, best) = SHOWN;
-    select_examples(&evaluation.per_image, worst, median, best)
-        .into_iter()
-        .map(|(_, score)| score.image.as_str())
-        .collect()
+    vibhag_report::select(&scores.worst_first(), worst, median, best).into_iter().map(|(_, image)| *image).collect()
 }
 
 /// Writes the report of a run to `path`.

@@ -6,13 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vibhag_core::{Error, ErrorKind, Result};
+use vibhag_core::{Error, ErrorKind, Result, Task};
 use vibhag_data::dataset::{Dataset, OpenOptions, Sample};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::{self, Fingerprint, SampleRecord};
 use vibhag_data::loader::SampleSource;
 use vibhag_data::split::{self, Split, SplitOptions};
-use vibhag_metrics::Evaluation;
 use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::encoder_info;
@@ -22,6 +21,8 @@ use vibhag_train::{Plan, PlanRequest, TrainOptions, TrainOutcome};
 use crate::evaluate;
 use crate::progress;
 use crate::report;
+use crate::scores::Scores;
+use crate::tune;
 
 /// What `vibhag train` was asked for.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +55,7 @@ pub struct TrainResult {
     /// The run's outcome.
     pub outcome: TrainOutcome,
     /// Scores of the held-out samples at their original size.
-    pub evaluation: Evaluation,
+    pub scores: Scores,
     /// `test`, or `validation` where no samples were kept for a test.
     pub judged_on: &'static str,
     /// The report.
@@ -86,8 +87,8 @@ impl Examined {
 ///
 /// # Errors
 /// When the folder cannot be read or no format recognises it.
-pub fn examine(data: &Path, format: Option<&str>, quiet: bool) -> Result<Examined> {
-    let options = OpenOptions { format: format.map(str::to_owned), ..OpenOptions::default() };
+pub fn examine(data: &Path, format: Option<&str>, task: Task, quiet: bool) -> Result<Examined> {
+    let options = OpenOptions { format: format.map(str::to_owned), task, ..OpenOptions::default() };
     let dataset = vibhag_data::open(data, &options)?;
     let bar = progress::counter(dataset.samples.len(), "reading", quiet);
     let fingerprint = fingerprint::scan(&dataset, &|_, _| bar.inc(1));
@@ -121,11 +122,12 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             .hint("continue it with --resume, or choose another folder with -o"));
     }
     let format = request.format.as_deref().or(stored.as_ref().map(|plan| plan.data.format.as_str()));
-    let examined = examine(&data, format, request.quiet)?;
+    let chosen = request.plan.as_deref().map(Plan::read).transpose()?;
+    let task = stored.as_ref().or(chosen.as_ref()).map_or(request.wishes.task.unwrap_or_default(), |plan| plan.task);
+    let examined = examine(&data, format, task, request.quiet)?;
     refuse_faults(&examined.faults, request.skip_bad)?;
-    let mut plan = match (stored, &request.plan) {
-        (Some(plan), _) => plan.with_settings(&request.settings)?,
-        (None, Some(path)) => Plan::read(path)?.with_settings(&request.settings)?,
+    let mut plan = match (stored, chosen) {
+        (Some(plan), _) | (None, Some(plan)) => plan.with_settings(&request.settings)?,
         (None, None) => plan(&examined, &request.wishes, &request.settings)?,
     };
     if plan.classes != examined.dataset.classes {
@@ -173,10 +175,13 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
         }
     })?;
 
+    if plan.task.has_objects() {
+        tune::tune(&outcome.model, &dataset, &val, request.device, request.quiet)?;
+    }
     let test = role(Split::Test);
     let (held_out, held_out_name) = if test.is_empty() { (val, "validation") } else { (test, "test") };
     let judged = evaluate::model_on(&outcome.model, &dataset, &held_out, request.device, None, request.quiet)?;
-    let json = serde_json::to_string_pretty(&judged.evaluation)
+    let json = serde_json::to_string_pretty(&judged.scores)
         .map_err(|e| Error::new(ErrorKind::Io, "cannot write the evaluation").because(e))?;
     write(&request.run.join("evaluation.json"), &json)?;
     let report = request.run.join("report.html");
@@ -195,7 +200,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
         },
     )?;
     let skipped = examined.faults;
-    Ok(TrainResult { outcome, evaluation: judged.evaluation, judged_on: held_out_name, report, skipped })
+    Ok(TrainResult { outcome, scores: judged.scores, judged_on: held_out_name, report, skipped })
 }
 
 /// Takes the plan and the splits of a run that never began away again, so that the corrected command can use the folder.
@@ -236,7 +241,7 @@ fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
         vibhag_version: env!("CARGO_PKG_VERSION").into(),
-        task: plan.task.clone(),
+        task: plan.task,
         weights_sha256: String::new(),
         weights_licence: licence,
         metrics: std::collections::BTreeMap::new(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use vibhag_core::{Head, Task};
 
 /// Image segmentation: point it at images and masks, get a model, a report and a predictor.
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ pub(crate) enum Command {
         /// Folder to work in
         #[arg(short, long, default_value = "demo")]
         output: PathBuf,
+        /// semantic, instance
+        #[arg(long, default_value_t)]
+        task: Task,
         /// Minutes of training
         #[arg(long, default_value_t = 1.5)]
         minutes: f64,
@@ -48,6 +52,9 @@ pub(crate) enum Command {
         /// Format by name instead of recognition
         #[arg(long)]
         format: Option<String>,
+        /// What the data is wanted for: semantic, instance or panoptic
+        #[arg(long, default_value_t)]
+        task: Task,
         #[command(flatten)]
         common: Common,
     },
@@ -71,10 +78,10 @@ pub(crate) enum Command {
         #[arg(short, long, default_value = "run")]
         output: PathBuf,
         /// Follow this plan instead of making one
-        #[arg(long, conflicts_with_all = ["arch", "encoder", "pretrained", "task"])]
+        #[arg(long, conflicts_with_all = ["arch", "encoder", "pretrained", "task", "head"])]
         plan: Option<PathBuf>,
         /// Continue the run in this folder
-        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data", "arch", "encoder", "pretrained", "task", "seed"])]
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data", "arch", "encoder", "pretrained", "task", "head", "seed"])]
         resume: Option<PathBuf>,
         /// Leave out samples with faults (the report lists them)
         #[arg(long)]
@@ -185,9 +192,12 @@ pub(crate) struct Wishes {
     /// Format by name instead of recognition
     #[arg(long = "format")]
     pub format: Option<String>,
-    /// semantic
+    /// semantic (a class for every pixel), instance (objects) or panoptic (both)
     #[arg(long)]
-    pub task: Option<String>,
+    pub task: Option<Task>,
+    /// How objects are told apart: center, star or flow
+    #[arg(long)]
+    pub head: Option<Head>,
     /// Architecture (see `vibhag models`)
     #[arg(long)]
     pub arch: Option<String>,
