@@ -7,6 +7,8 @@ pub mod blur;
 pub mod components;
 pub mod contours;
 pub mod displacement;
+pub mod holes;
+pub mod regions;
 pub mod resample;
 pub mod warp;
 
@@ -14,5 +16,7 @@ pub use blur::gaussian_blur;
 pub use components::{Components, Connectivity, label_components};
 pub use contours::{Contour, boundary, fill_contours, label_boundaries, trace_contours};
 pub use displacement::Displacement;
+pub use holes::{fill_holes, keep_largest_part, remove_specks};
+pub use regions::{Region, measure};
 pub use resample::{resize_image, resize_labels, resize_plane_bilinear};
 pub use warp::{Affine, warp_image, warp_labels};
