@@ -9,6 +9,8 @@ pub mod confusion;
 pub mod counts;
 pub mod evaluation;
 pub mod functions;
+pub mod instances;
+pub mod panoptic;
 
 mod builder;
 
@@ -20,3 +22,5 @@ pub use evaluation::{ClassScore, Confusion, Evaluation, GroupScore, ImageScore};
 pub use functions::{
     JACCARD_THRESHOLD, METRICS, Metric, dice, iou, mean, pixel_accuracy, precision, recall, threshold_jaccard,
 };
+pub use instances::{CountPair, InstanceClassScore, InstanceEvaluation, InstanceImageScore, SizeHistogram, SizePair};
+pub use panoptic::{PanopticClassScore, PanopticEvaluation, PanopticImageScore, PanopticMean};
