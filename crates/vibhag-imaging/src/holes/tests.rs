@@ -72,7 +72,9 @@ fn filled_one_by_one(map: &IdMap) -> Vec<u32> {
                 x > 0 && y > 0 && x + 1 < width && y + 1 < height && map.ids()[index] == 0
             };
             if pixels.iter().all(inside) {
-                pixels.iter().for_each(|&index| out[index] = object);
+                for index in pixels {
+                    out[index] = object;
+                }
             }
         }
     }
