@@ -15,6 +15,7 @@ pub mod mask;
 pub mod mask_pairs;
 pub mod sampler;
 pub mod split;
+pub mod truth;
 
 mod decide;
 mod jpeg;
@@ -27,5 +28,6 @@ pub use fault::{Fault, FaultKind};
 pub use fingerprint::Fingerprint;
 pub use formats::{FORMATS, Format};
 pub use loader::{Batch, BatchLoader, LoaderOptions, SampleSource};
+pub use truth::{SegmentRules, Truth};
 pub use split::{Split, SplitOptions};
 pub use survey::MaskRecord;

@@ -1,4 +1,4 @@
-//! Pure pixel algorithms: resampling, warping, connected components, contours.
+//! Pure pixel algorithms: resampling, warping, connected components, contours, polygons, distances.
 //!
 //! Coordinates are continuous and start at the image's corner: pixel `i` covers `[i, i + 1)` and
 //! its centre is `i + 0.5`. Resizing is then a pure scaling and mirroring is `x -> width - x`.
@@ -9,6 +9,8 @@ pub mod contours;
 pub mod displacement;
 pub mod holes;
 pub mod regions;
+pub mod distance;
+pub mod polygon;
 pub mod resample;
 pub mod warp;
 
@@ -18,5 +20,6 @@ pub use contours::{Contour, boundary, fill_contours, label_boundaries, trace_con
 pub use displacement::Displacement;
 pub use holes::{fill_holes, keep_largest_part, remove_specks};
 pub use regions::{Region, measure};
+pub use polygon::{outlines, rasterize};
 pub use resample::{resize_image, resize_labels, resize_plane_bilinear};
-pub use warp::{Affine, warp_image, warp_labels};
+pub use warp::{Affine, warp_ids, warp_image, warp_labels};
