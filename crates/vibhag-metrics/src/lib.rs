@@ -5,16 +5,21 @@
 //! as scoring everything in one go.
 
 pub mod bootstrap;
+pub mod bootstrap_pooled;
+pub mod boundary;
 pub mod confusion;
 pub mod counts;
 pub mod evaluation;
 pub mod functions;
 pub mod instances;
+pub mod overlaps;
 pub mod panoptic;
 
 mod builder;
 
 pub use bootstrap::{Interval, bootstrap_mean};
+pub use bootstrap_pooled::bootstrap_pooled;
+pub use boundary::{BOUNDARY_RATIO, boundary_distance, boundary_iou};
 pub use builder::EvaluationBuilder;
 pub use confusion::ConfusionMatrix;
 pub use counts::Counts;
@@ -22,5 +27,13 @@ pub use evaluation::{ClassScore, Confusion, Evaluation, GroupScore, ImageScore};
 pub use functions::{
     JACCARD_THRESHOLD, METRICS, Metric, dice, iou, mean, pixel_accuracy, precision, recall, threshold_jaccard,
 };
-pub use instances::{CountPair, InstanceClassScore, InstanceEvaluation, InstanceImageScore, SizeHistogram, SizePair};
-pub use panoptic::{PanopticClassScore, PanopticEvaluation, PanopticImageScore, PanopticMean};
+pub use instances::{
+    CountPair, INSTANCE_METRICS, InstanceClassScore, InstanceEvaluation, InstanceEvaluationBuilder, InstanceImageScore,
+    InstanceMetric, MAX_DETECTIONS, Matching, SizeHistogram, SizePair, count_bias, count_error, count_mae,
+    match_objects,
+};
+pub use overlaps::{Overlap, Overlaps};
+pub use panoptic::{
+    PanopticClassScore, PanopticCounts, PanopticEvaluation, PanopticEvaluationBuilder, PanopticImageScore,
+    PanopticMean, match_segments,
+};
