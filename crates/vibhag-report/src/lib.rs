@@ -3,6 +3,7 @@
 //! Fill a [`ReportData`], then [`render`] it or [`write`](fn@write) it. Overlays are also of use on their
 //! own: see [`overlay`](fn@overlay), [`comparison`] and [`picture_grid`].
 
+pub mod chart;
 pub mod curves;
 pub mod data;
 pub mod example;
@@ -12,7 +13,8 @@ pub mod overlay;
 pub mod picture;
 mod tables;
 
-pub use curves::{Chart, charts};
+pub use chart::Chart;
+pub use curves::charts;
 pub use data::{
     ClassPixels, Command, DataSummary, Environment, FaultEntry, HistoryPoint, PlanEntry, ReportData, SizeCount,
     SplitCount,
