@@ -139,7 +139,8 @@ pub fn from_source(root: &Path, format: &str, source: Arc<dyn AnnotationSource>)
 /// The classes of `categories`; where all of them are things, what lies between is class 0.
 fn class_table(categories: &[Category], background: bool) -> ClassTable {
     let first = usize::from(background);
-    let mut table = if background { ClassTable::from_names(["background"]) } else { ClassTable::from_names::<&str>([]) };
+    let mut table =
+        if background { ClassTable::from_names(["background"]) } else { ClassTable::from_names::<&str>([]) };
     table.classes.extend(categories.iter().enumerate().map(|(index, category)| Class {
         name: category.name.clone(),
         color: category.color.unwrap_or_else(|| class_color((index + first).max(1))),

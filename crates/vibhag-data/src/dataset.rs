@@ -247,7 +247,9 @@ impl Dataset {
                 .at_path(&self.root)
                 .hint("open it for an instance or panoptic task, or give data with annotated objects"));
         };
-        annotated.read(index).map_err(|error| if error.at.path.is_some() { error } else { error.at_path(&sample.image) })
+        annotated
+            .read(index)
+            .map_err(|error| if error.at.path.is_some() { error } else { error.at_path(&sample.image) })
     }
 
     /// Image and segments of sample `index`, of the same size.
@@ -317,7 +319,9 @@ impl Dataset {
 pub(crate) fn segments_hash(map: &Panoptic) -> String {
     let mut bytes: Vec<u8> = Vec::with_capacity(4 * map.ids.ids().len());
     bytes.extend(map.ids.ids().iter().flat_map(|id| id.to_le_bytes()));
-    bytes.extend(map.segments.iter().flat_map(|segment| [segment.class, u16::from(segment.crowd)]).flat_map(u16::to_le_bytes));
+    bytes.extend(
+        map.segments.iter().flat_map(|segment| [segment.class, u16::from(segment.crowd)]).flat_map(u16::to_le_bytes),
+    );
     hash(&bytes)
 }
 

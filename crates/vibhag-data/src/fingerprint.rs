@@ -222,7 +222,7 @@ fn count_objects(dataset: &Dataset, index: usize, size: (usize, usize), record: 
         }
     }
     let objects: BTreeSet<u32> = map.objects(&dataset.classes).collect();
-    let regions = vibhag_imaging::regions::measure(&map.ids, None);
+    let regions = vibhag_imaging::regions::measure(&map.ids, None)?;
     record.objects = regions
         .into_iter()
         .filter(|region| objects.contains(&region.id))

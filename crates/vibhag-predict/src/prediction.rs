@@ -55,8 +55,12 @@ mod tests {
     #[test]
     fn plane_names_are_distinct_and_stay_in_their_folder() {
         let planes = vec![vec![0.5]; 3];
-        let prediction =
-            Prediction { labels: LabelMap::filled(1, 1, 0), probabilities: Some(planes), mean_confidence: 0.5, segments: None };
+        let prediction = Prediction {
+            labels: LabelMap::filled(1, 1, 0),
+            probabilities: Some(planes),
+            mean_confidence: 0.5,
+            segments: None,
+        };
         let table = ClassTable::from_names(["../up", "a b", "a/b"]);
         let names: Vec<String> = prediction.planes(&table).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["___up", "a_b", "a_b2"]);

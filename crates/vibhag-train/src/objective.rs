@@ -33,8 +33,7 @@ pub fn objective(plan: &Plan, output: Tensor<4>, labels: Tensor<3, Int>, batch: 
     let maps = output.narrow(1, classes, planes - classes);
     let numbers = values(detached(maps.clone()).reshape([n * (planes - classes) * h * w]))?;
     let (value, gradient) = objects.value_and_gradient(&numbers, &batch.targets, h * w);
-    let gradient: Tensor<4> =
-        Tensor::from_data(TensorData::new(gradient, [n, planes - classes, h, w]), &maps.device());
+    let gradient: Tensor<4> = Tensor::from_data(TensorData::new(gradient, [n, planes - classes, h, w]), &maps.device());
     // The derivative of sum(maps * gradient) by the maps is the gradient, whatever the loss was.
     let value = value + f64::from(scalar(detached(class_loss.clone()))?);
     Ok(Objective { tensor: class_loss + (maps * gradient).sum(), value })

@@ -219,7 +219,7 @@ impl Plan {
         }
         let mut root = toml::Value::try_from(self).map_err(|e| Error::config("cannot edit the plan").because(e))?;
         let mut reasons = self.reasons.clone();
-        for setting in settings {
+        for setting in &settings {
             let (key, value) = setting.split_once('=').ok_or_else(|| {
                 Error::config(format!("--set {setting:?} has no '='"))
                     .hint("write --set optimizer.learning_rate=0.0003")
@@ -228,7 +228,10 @@ impl Plan {
             reasons.insert(key.trim().to_owned(), "set by the user".to_owned());
         }
         let plan: Self = root.try_into().map_err(|e: toml::de::Error| {
-            Error::config(e.message().to_owned()).at(format!("--set {}", settings.iter().map(|setting| setting.as_str()).collect::<Vec<_>>().join(" --set ")))
+            Error::config(e.message().to_owned()).at(format!(
+                "--set {}",
+                settings.iter().map(|setting| setting.as_str()).collect::<Vec<_>>().join(" --set ")
+            ))
         })?;
         let plan = Self { reasons, ..plan };
         plan.validate()?;

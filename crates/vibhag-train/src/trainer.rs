@@ -326,13 +326,7 @@ impl<'a> Run<'a> {
             None => network.valid(),
         };
         let began = Instant::now();
-        let found = validation::validate(
-            &evaluated,
-            &self.val_loader,
-            indices,
-            self.plan,
-            &self.plain,
-        )?;
+        let found = validation::validate(&evaluated, &self.val_loader, indices, self.plan, &self.plain)?;
         self.validation_seconds = began.elapsed().as_secs_f64();
         self.record(found, per_epoch)?;
         if self.position.best.is_none_or(|best| found.score() > best) {
@@ -370,9 +364,8 @@ impl<'a> Run<'a> {
         };
         self.window.began = Some(Instant::now());
         if !self.options.quiet {
-            let objects = found
-                .objects
-                .map_or_else(String::new, |score| format!("  val {} {score:.4}", self.score_name()));
+            let objects =
+                found.objects.map_or_else(String::new, |score| format!("  val {} {score:.4}", self.score_name()));
             let line = format!(
                 "step {:>5}  epoch {:>6.2}  {:>5.1} min  train loss {:.4}  val loss {:.4}  val Dice {:.4}  val IoU {:.4}{objects}",
                 record.step,

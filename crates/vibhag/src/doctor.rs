@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vibhag_core::{Result, Task};
-use vibhag_data::fingerprint::ObjectSummary;
 use vibhag_data::fault::Fault;
+use vibhag_data::fingerprint::ObjectSummary;
 
 use crate::run::{self, Examined};
 

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use vibhag_core::{ClassTable, Task};
+use vibhag_core::{Error, Result};
 use vibhag_data::Truth;
 use vibhag_metrics::{
     Evaluation, EvaluationBuilder, InstanceEvaluation, InstanceEvaluationBuilder, PanopticEvaluation,
     PanopticEvaluationBuilder,
 };
-use vibhag_core::{Error, Result};
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-use vibhag_core::Samples;
+use vibhag_core::{LabelMap, Samples};
 use vibhag_imaging::{resize_image, resize_labels};
 
 use super::*;

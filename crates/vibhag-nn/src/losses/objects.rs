@@ -85,13 +85,13 @@ impl ObjectLoss {
         let value = match *self {
             Self::Center { heat, offset } => {
                 let heat = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(3), heat, |y, t| squared(y - t));
-                heat + samples.add(&mut gradient, &[(1, 1), (2, 2)], Weight::Plane(4), 2.0 * offset, |y, t| absolute(y - t))
+                heat + samples
+                    .add(&mut gradient, &[(1, 1), (2, 2)], Weight::Plane(4), 2.0 * offset, |y, t| absolute(y - t))
             }
             Self::Star { probability, distance } => {
                 let weight = 1 + RAYS;
                 let rays: Vec<(usize, usize)> = (1..=RAYS).map(|ray| (ray, ray)).collect();
-                let found =
-                    samples.add(&mut gradient, &[(0, 0)], Weight::Plane(weight), probability, cross_entropy);
+                let found = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(weight), probability, cross_entropy);
                 found
                     + samples.add(&mut gradient, &rays, Weight::Product(0, weight, 1), distance, |y, t| absolute(y - t))
             }

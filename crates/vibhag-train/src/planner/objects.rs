@@ -62,7 +62,9 @@ pub(super) fn choose_geometry(fingerprint: &Fingerprint, because: &mut impl FnMu
     let side = if 2 * extent > WINDOW { LARGEST_WINDOW } else { WINDOW };
     because(
         "input.geometry",
-        format!("objects are told apart at the images' own resolution; windows of {side} pixels show them whole ({extent} pixels hold 95 of 100)"),
+        format!(
+            "objects are told apart at the images' own resolution; windows of {side} pixels show them whole ({extent} pixels hold 95 of 100)"
+        ),
     );
     Geometry::Window { height: side, width: side }
 }

@@ -47,7 +47,12 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(findings(!found.faults.is_empty()))
         }
         Command::Plan { data, output, wishes, common } => {
-            let examined = run::examine(&data, wishes.format.as_deref(), wishes.task.unwrap_or_default(), common.quiet || common.json)?;
+            let examined = run::examine(
+                &data,
+                wishes.format.as_deref(),
+                wishes.task.unwrap_or_default(),
+                common.quiet || common.json,
+            )?;
             let plan = run::plan(&examined, &request(&wishes), &wishes.settings)?;
             let text = plan.to_toml()?;
             match output {

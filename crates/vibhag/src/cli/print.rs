@@ -38,11 +38,7 @@ pub(crate) fn doctor(found: &Diagnosis) -> anyhow::Result<()> {
     if let Some(objects) = &found.objects {
         line(&format!(
             "objects: {}, {} in the median image (at most {}), median area {} pixels, largest {} pixels long",
-            objects.count,
-            objects.median_per_image,
-            objects.most_per_image,
-            objects.median_area,
-            objects.extent_max
+            objects.count, objects.median_per_image, objects.most_per_image, objects.median_area, objects.extent_max
         ))?;
     }
     for group in &found.duplicates {
@@ -66,24 +62,22 @@ pub(crate) fn scores(found: &Scores) -> anyhow::Result<()> {
 }
 
 fn instances(found: &InstanceEvaluation) -> anyhow::Result<()> {
-    line(&format!(
-        "images {}, objects {}, predicted {}",
-        found.images, found.objects_truth, found.objects_predicted
-    ))?;
+    line(&format!("images {}, objects {}, predicted {}", found.images, found.objects_truth, found.objects_predicted))?;
     line("AP of the Data Science Bowl, TP / (TP + FP + FN), pooled over images, by IoU:")?;
     let row = |values: Vec<String>| values.join(" ");
     line(&format!("  {}", row(found.ap_dsb.keys().map(|iou| format!("{iou:>6}")).collect())))?;
     line(&format!("  {}", row(found.ap_dsb.values().map(|ap| format!("{ap:>6.4}")).collect())))?;
     line(&format!("  mean {:.4}", found.ap_dsb_mean))?;
-    line(&format!("COCO AP {:.4}, AP50 {:.4}, AP75 {:.4}", found.ap, found.ap50, found.ap75))?;
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    line(&format!("COCO AP {}, AP50 {}, AP75 {}", number(found.ap), number(found.ap50), number(found.ap75)))?;
     line(&format!(
         "precision {:.4}, recall {:.4}, F1 {:.4} at IoU 0.5",
         found.precision50, found.recall50, found.f1_50
     ))?;
     line(&format!(
-        "count: off by {:.2} objects an image, {:.1} % (bias {:+.2})",
+        "count: off by {:.2} objects an image, {} (bias {:+.2})",
         found.count_mae,
-        100.0 * found.count_error,
+        found.count_error.map_or_else(|| "no image has objects".to_owned(), |error| format!("{:.1} %", 100.0 * error)),
         found.count_bias
     ))?;
     for note in &found.notes {
