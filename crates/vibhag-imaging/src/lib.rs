@@ -12,7 +12,6 @@ pub mod distance;
 pub mod holes;
 pub mod instances;
 pub mod objects;
-pub mod instances;
 pub mod polygon;
 pub mod regions;
 pub mod resample;

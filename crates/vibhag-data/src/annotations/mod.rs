@@ -4,6 +4,17 @@
 //! To add one: write a file with `detect`, `open` and `write`, add its row to [`ANNOTATION_FORMATS`], and test that
 //! what it can hold comes back as it was.
 
+pub mod cellpose;
+pub mod dsb;
+pub mod export;
+pub mod flatten;
+pub mod id_map_file;
+pub mod image_files;
+pub mod instance_maps;
+pub mod label_maps;
+pub mod listed;
+pub mod penn_fudan;
+
 use std::path::{Path, PathBuf};
 
 use vibhag_core::{Error, ImageAnnotations, Result, Rgb};
@@ -126,7 +137,7 @@ pub struct Written {
 }
 
 /// All formats, the most particular first: the first that fits is taken.
-pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[];
+pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[instance_maps::FORMAT];
 
 /// The format called `name`.
 ///

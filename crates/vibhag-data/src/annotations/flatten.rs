@@ -1,0 +1,158 @@
+//! Objects that overlap in a map with one number a pixel.
+
+use vibhag_core::{Annotation, Error, ErrorKind, IdMap, ImageAnnotations, Result, Rle, Shape};
+use vibhag_imaging::rasterize;
+
+/// The mask of `annotation` in an image of `width` x `height`.
+///
+/// # Errors
+/// When it has a mask of another size.
+pub(super) fn mask_of(annotation: &Annotation, width: usize, height: usize) -> Result<Rle> {
+    match &annotation.shape {
+        Shape::Polygons(polygons) => Ok(rasterize(polygons, width, height)),
+        Shape::Mask(mask) if (mask.width(), mask.height()) == (width, height) => Ok(mask.clone()),
+        Shape::Mask(mask) => Err(Error::new(
+            ErrorKind::SizeMismatch,
+            format!("a mask of {}x{} pixels on an image of {width}x{height}", mask.width(), mask.height()),
+        )
+        .at(format!("object {}", annotation.id))
+        .hint("masks have the size of their image")),
+    }
+}
+
+/// A map of the numbers of `objects`, and what of them is hidden.
+///
+/// Each object keeps its id where ids fit and differ; otherwise all are numbered 1, 2, ... in their order. Where two
+/// overlap, the smaller one is seen, as in [`vibhag_core::annotation::paint`].
+///
+/// # Errors
+/// As [`mask_of`].
+pub(super) fn flatten(image: &ImageAnnotations, objects: &[&Annotation], name: &str) -> Result<(IdMap, Vec<String>)> {
+    let (width, height) = (image.width, image.height);
+    let mut losses = Vec::new();
+    let numbers = numbers(objects, name, &mut losses);
+    let masks = objects.iter().map(|object| mask_of(object, width, height)).collect::<Result<Vec<Rle>>>()?;
+    let mut order: Vec<usize> = (0..masks.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(masks[index].area()));
+    // By position first: ids may be any numbers.
+    let mut places = IdMap::empty(width, height);
+    for index in order {
+        let ids = places.ids_mut();
+        masks[index].for_each(|x, y| ids[y * width + x] = index as u32 + 1);
+    }
+    let mut seen = vec![0u64; masks.len() + 1];
+    for place in places.ids_mut() {
+        seen[*place as usize] += 1;
+        *place = (*place as usize).checked_sub(1).map_or(0, |index| numbers[index]);
+    }
+    for ((object, mask), &seen) in objects.iter().zip(&masks).zip(&seen[1..]) {
+        let (area, id) = (mask.area(), object.id);
+        match area - seen {
+            0 if area == 0 => losses.push(format!("{name}: object {id}: it has no pixel, so it is left out")),
+            0 => {}
+            lost if lost == area => losses
+                .push(format!("{name}: object {id}: all {area} pixels lie under other objects, so it is left out")),
+            lost => losses.push(format!("{name}: object {id}: {lost} of {area} pixels lie under other objects")),
+        }
+    }
+    Ok((places, losses))
+}
+
+/// The numbers under which the objects are written.
+fn numbers(objects: &[&Annotation], name: &str, losses: &mut Vec<String>) -> Vec<u32> {
+    let own: Option<Vec<u32>> =
+        objects.iter().map(|object| u32::try_from(object.id).ok().filter(|&id| id > 0)).collect();
+    let mut sorted = own.clone().unwrap_or_default();
+    sorted.sort_unstable();
+    match own {
+        Some(own) if sorted.windows(2).all(|pair| pair[0] != pair[1]) => own,
+        _ => {
+            losses.push(format!("{name}: objects are numbered anew: their ids are 0, doubled, or above 4294967295"));
+            (1..=objects.len() as u32).collect()
+        }
+    }
+}
+
+/// The objects of a map, in the order of their numbers.
+pub(super) fn objects_of(map: &IdMap) -> ImageAnnotations {
+    let (width, height) = (map.width(), map.height());
+    let mut dense = map.clone();
+    let ids = dense.make_dense();
+    // Left, top, right and bottom of each.
+    let mut bounds = vec![[usize::MAX, usize::MAX, 0, 0]; ids.len()];
+    for (y, row) in dense.ids().chunks_exact(width.max(1)).enumerate() {
+        for (x, &number) in row.iter().enumerate().filter(|(_, number)| **number > 0) {
+            let [left, top, right, bottom] = bounds[number as usize - 1];
+            bounds[number as usize - 1] = [left.min(x), top.min(y), right.max(x), bottom.max(y)];
+        }
+    }
+    let annotation = |(index, [left, top, right, bottom]): (usize, [usize; 4])| {
+        let mut inside = Vec::with_capacity((right - left + 1) * (bottom - top + 1));
+        for row in dense.ids().chunks_exact(width).skip(top).take(bottom - top + 1) {
+            inside.extend(row[left..=right].iter().map(|&number| number as usize == index + 1));
+        }
+        let mask = Rle::from_box((width, height), (left, top), right - left + 1, &inside);
+        object(u64::from(ids[index]), 0, Shape::Mask(mask))
+    };
+    ImageAnnotations { width, height, annotations: bounds.into_iter().enumerate().map(annotation).collect() }
+}
+
+/// An annotation of which nothing is known beyond its pixels.
+pub(super) fn object(id: u64, category: usize, shape: Shape) -> Annotation {
+    Annotation { id, category, shape, crowd: false, area: None, bounds: None, score: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn image(masks: &[(u64, std::ops::Range<usize>)]) -> ImageAnnotations {
+        let annotation = |(id, range): &(u64, std::ops::Range<usize>)| {
+            object(*id, 0, Shape::Mask(Rle::from_fn(8, 1, |x, _| range.contains(&x))))
+        };
+        ImageAnnotations { width: 8, height: 1, annotations: masks.iter().map(annotation).collect() }
+    }
+
+    fn flat(image: &ImageAnnotations) -> (Vec<u32>, Vec<String>) {
+        let objects: Vec<&Annotation> = image.annotations.iter().collect();
+        let (map, losses) = flatten(image, &objects, "a.png").unwrap();
+        (map.ids().to_vec(), losses)
+    }
+
+    #[test]
+    fn the_smaller_object_is_seen_and_what_is_hidden_is_counted() {
+        let (ids, losses) = flat(&image(&[(70_000, 1..3), (5, 0..6), (9, 1..3)]));
+        assert_eq!(ids, [5, 9, 9, 5, 5, 5, 0, 0]);
+        assert_eq!(losses.len(), 2, "{losses:?}");
+        assert!(losses[0].contains("object 70000: all 2 pixels"), "{losses:?}");
+        assert!(losses[1].contains("object 5: 2 of 6 pixels"), "{losses:?}");
+    }
+
+    #[test]
+    fn ids_that_do_not_fit_are_numbered_anew_and_said() {
+        for bad in [0, 5, 1 << 40] {
+            let (ids, losses) = flat(&image(&[(5, 0..2), (bad, 3..5)]));
+            assert_eq!(ids, [1, 1, 0, 2, 2, 0, 0, 0]);
+            assert!(losses[0].contains("numbered anew"), "{losses:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_map_becomes_objects_and_a_map_again(
+            width in 1usize..9,
+            ids in proptest::collection::vec(prop_oneof![Just(0u32), Just(7), Just(3), Just(90_000)], 1..80),
+        ) {
+            let height = ids.len().div_ceil(width);
+            let mut ids = ids;
+            ids.resize(width * height, 0);
+            let map = IdMap::new(width, height, ids).unwrap();
+            let image = objects_of(&map);
+            let objects: Vec<&Annotation> = image.annotations.iter().collect();
+            let (again, losses) = flatten(&image, &objects, "a.png").unwrap();
+            prop_assert_eq!(again, map);
+            prop_assert!(losses.is_empty());
+        }
+    }
+}
