@@ -1,8 +1,14 @@
-//! Segmentation metrics: pure functions of counts, mergeable accumulators of counts, and the
-//! evaluation object that `vibhag evaluate --json` prints.
+//! Segmentation metrics: pure functions of counts, mergeable accumulators of counts, and the evaluation objects that
+//! `vibhag evaluate --json` prints.
 //!
-//! Accumulators add counts and divide once at the end, so that merging parts gives the same result
-//! as scoring everything in one go.
+//! - Classes of pixels: [`EvaluationBuilder`] gives an [`Evaluation`] (IoU, Dice and their like).
+//! - Objects: [`InstanceEvaluationBuilder`] gives an [`InstanceEvaluation`] (COCO's average precision, that of the Data
+//!   Science Bowl and StarDist, counts); [`match_objects`] says which object is which.
+//! - Things and stuff: [`PanopticEvaluationBuilder`] gives a [`PanopticEvaluation`] (panoptic quality);
+//!   [`match_segments`] says which segment is which.
+//!
+//! Accumulators add counts and divide once at the end, so that merging parts gives the same result as scoring
+//! everything in one go.
 
 pub mod bootstrap;
 pub mod bootstrap_pooled;

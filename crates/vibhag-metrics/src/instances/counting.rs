@@ -69,7 +69,7 @@ mod tests {
         let pair = |truth, predicted| CountPair { image: String::new(), truth, predicted };
         let counts = [pair(4, 5), pair(0, 3), pair(10, 5)];
         assert_eq!((count_mae(&counts), count_bias(&counts)), (3.0, -1.0 / 3.0));
-        assert_eq!(count_error(&counts), Some((0.25 + 0.5) / 2.0));
+        assert_eq!(count_error(&counts), Some(0.375));
         assert_eq!((count_error(&counts[1..2]), count_mae(&[]), count_bias(&[])), (None, 0.0, 0.0));
     }
 

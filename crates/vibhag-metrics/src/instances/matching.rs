@@ -1,7 +1,7 @@
 //! Which predicted object is which true one, at one IoU threshold: the matching of StarDist
 //! (`stardist.matching.matching`) and of the 2018 Data Science Bowl, for each class by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vibhag_core::{ClassTable, Error, Panoptic, Result};
 
@@ -98,7 +98,7 @@ pub(crate) fn match_scene(scene: &Scene, threshold: f64) -> MatchedScene {
 /// can have two, each half of it, which have no other partner: then either will do, and the first is taken.
 fn only_partners(pairs: &[Pair], threshold: f64) -> Vec<Pair> {
     let mut chosen: Vec<Pair> = Vec::new();
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = BTreeSet::new();
     for pair in pairs.iter().filter(|pair| pair.iou >= threshold) {
         if chosen.last().is_none_or(|last| last.truth != pair.truth) && taken.insert(pair.predicted) {
             chosen.push(*pair);

@@ -84,11 +84,8 @@ impl Scene {
             .into_iter()
             .map(|pair| {
                 let (a, b) = (&self.truth[pair.truth], &self.predicted[pair.predicted]);
-                let iou = if a.crowd {
-                    ratio(bands.pixels(a.id, b.id), bands.predicted_area(b.id))
-                } else {
-                    bands.iou(a.id, b.id)
-                };
+                // What lies in a crowd does not depend on where the crowd ends.
+                let iou = if a.crowd { pair.iou } else { bands.iou(a.id, b.id) };
                 Pair { iou: iou.min(pair.iou), ..pair }
             })
             .filter(|pair| pair.iou >= 0.5)

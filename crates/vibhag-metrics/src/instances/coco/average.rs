@@ -19,10 +19,9 @@ pub(crate) fn average(detections: &[Detection], view: View, truths: u64) -> Opti
     if truths == 0 {
         return None;
     }
-    let at = View::ALL.iter().position(|&other| other == view)?;
     let mut averages = ClassAverages::default();
     for threshold in 0..THRESHOLDS {
-        let outcomes = detections.iter().map(|detection| detection.outcomes[at]);
+        let outcomes = detections.iter().map(|detection| detection.outcomes[view as usize]);
         (averages.precision[threshold], averages.recall[threshold]) = curve(outcomes, 1 << threshold, truths);
     }
     Some(averages)
