@@ -49,7 +49,11 @@ fn detect(root: &Path) -> bool {
         let images = images_below(&folder.join("images"));
         matches!(&images[..], [image] if stem(image) == file_name(folder))
     };
-    sample_folders(root, DEPTH).into_iter().filter(|folder| folder.join("masks").is_dir()).take(LOOKED_AT).any(|f| fits(&f))
+    sample_folders(root, DEPTH)
+        .into_iter()
+        .filter(|folder| folder.join("masks").is_dir())
+        .take(LOOKED_AT)
+        .any(|f| fits(&f))
 }
 
 /// The folders below `root` that hold `images/`, in order of name.
@@ -76,7 +80,8 @@ fn open(root: &Path) -> Result<Box<dyn AnnotationSource>> {
         let name = name_below(root, &folder);
         let first = name.split('/').next().unwrap_or("");
         let split = split_of(first).or_else(|| split_of(file_name(root)));
-        let name = if split_of(first).is_some() { name[first.len()..].trim_start_matches('/').to_owned() } else { name };
+        let name =
+            if split_of(first).is_some() { name[first.len()..].trim_start_matches('/').to_owned() } else { name };
         let images = images_below(&folder.join("images"));
         let [path] = &images[..] else {
             let message = format!("{} images where one belongs", images.len());

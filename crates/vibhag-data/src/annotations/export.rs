@@ -21,7 +21,7 @@ pub(super) struct Export<'a> {
     pub(super) splits: bool,
     claimed: BTreeSet<PathBuf>,
     /// How often something happened that is said once for all.
-    notes: BTreeMap<String, usize>,
+    notes: BTreeMap<&'static str, usize>,
     written: Written,
 }
 
@@ -33,6 +33,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) image: ImageAnnotations,
     /// What is lost on it is added here.
     pub(super) losses: Vec<String>,
+    /// What happens often is said once for all images.
+    notes: BTreeMap<&'static str, usize>,
     claimed: &'a mut BTreeSet<PathBuf>,
 }
 
@@ -42,19 +44,12 @@ impl<'a> Export<'a> {
         let failed = |error| Error::io(root, error).hint("check the path, free space and permissions");
         std::fs::create_dir_all(root).map_err(failed)?;
         if std::fs::read_dir(root).map_err(failed)?.next().is_some() {
-            return Err(Error::config("the folder is not empty").at_path(root).hint("name a folder that does not exist"));
+            return Err(Error::config("the folder is not empty")
+                .at_path(root)
+                .hint("name a folder that does not exist"));
         }
         let (claimed, notes, written) = (BTreeSet::new(), BTreeMap::new(), Written::default());
-        Ok(Self {
-            source,
-            holds,
-            objects_only: false,
-            needs_images: false,
-            splits: true,
-            claimed,
-            notes,
-            written,
-        })
+        Ok(Self { source, holds, objects_only: false, needs_images: false, splits: true, claimed, notes, written })
     }
 
     /// Calls `write` for every image that can be read; one that fails is listed and the others are written.
@@ -63,21 +58,24 @@ impl<'a> Export<'a> {
         for (index, entry) in self.source.images().iter().enumerate() {
             let mut claimed = std::mem::take(&mut self.claimed);
             let result = self.incoming(index, entry).and_then(|(image, losses)| {
-                let mut outgoing = Outgoing { entry, image, losses, claimed: &mut claimed };
+                let mut outgoing = Outgoing { entry, image, losses, notes: BTreeMap::new(), claimed: &mut claimed };
                 write(&mut outgoing)?;
-                Ok((outgoing.image.annotations.len(), outgoing.losses))
+                Ok((outgoing.image.annotations.len(), outgoing.losses, outgoing.notes))
             });
             self.claimed = claimed;
             match result {
-                Ok((annotations, losses)) => {
+                Ok((annotations, losses, notes)) => {
                     self.written.images += 1;
                     self.written.annotations += annotations;
                     self.written.losses.extend(losses);
+                    for (what, count) in notes {
+                        *self.notes.entry(what).or_default() += count;
+                    }
                 }
                 Err(error) => self.written.failed.push(format!("{}: {error}", entry.name)),
             }
         }
-        let notes = self.notes.into_iter().map(|(what, count)| format!("{what} ({count} times)"));
+        let notes = self.notes.into_iter().map(|(what, count)| format!("{what} ({count} in all)"));
         self.written.losses.extend(notes);
         self.written
     }
@@ -121,8 +119,8 @@ impl<'a> Export<'a> {
         Ok((image, losses))
     }
 
-    fn note(&mut self, what: &str) {
-        *self.notes.entry(what.to_owned()).or_default() += 1;
+    fn note(&mut self, what: &'static str) {
+        *self.notes.entry(what).or_default() += 1;
     }
 
     /// What the format cannot say of the categories.
@@ -165,6 +163,11 @@ impl Outgoing<'_> {
     /// Adds a line on what is lost of object `id`.
     pub(super) fn loss(&mut self, id: u64, what: &str) {
         self.losses.push(format!("{}: object {id}: {what}", self.entry.name));
+    }
+
+    /// Counts that `what` happened; it is said once for all images.
+    pub(super) fn note(&mut self, what: &'static str) {
+        *self.notes.entry(what).or_default() += 1;
     }
 
     /// The annotations.

@@ -125,7 +125,7 @@ fn whole(values: impl Iterator<Item = f64>) -> Result<Vec<u32>, (usize, String)>
 
 /// The ending of the file that [`write_ids`] makes of `map`: `png` up to 65535, `tif` above.
 pub(super) fn extension_for(map: &IdMap) -> &'static str {
-    if largest(map) > u32::from(u16::MAX) { "tif" } else { "png" }
+    if u16::try_from(largest(map)).is_err() { "tif" } else { "png" }
 }
 
 /// The largest id of `map`; 0 without any object.
@@ -142,7 +142,7 @@ pub(super) fn write_ids(path: &Path, map: &IdMap, narrow: bool) -> Result<()> {
     if path.extension().is_some_and(|extension| extension == "tif") {
         return write_tiff32(path, map);
     }
-    if narrow && largest(map) <= u32::from(u8::MAX) {
+    if narrow && u8::try_from(largest(map)).is_ok() {
         let values: Vec<u8> = map.ids().iter().map(|&id| id as u8).collect();
         return write_gray8_png(path, width, height, &values);
     }

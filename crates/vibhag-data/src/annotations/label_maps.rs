@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use vibhag_core::{Annotation, BinaryMask, IdMap, ImageAnnotations, Result};
+use vibhag_core::{Annotation, BinaryMask, IdMap, ImageAnnotations, Result, Shape};
 use vibhag_imaging::{Connectivity, label_components};
 
 use super::export::{Export, Outgoing};
 use super::flatten::{flatten, objects_of};
-use super::id_map_file::{Storage, extension_for, read_ids, write_ids};
-use super::image_files::{expect_size, with_ending};
+use super::id_map_file::{Storage, extension_for, largest, read_ids, write_ids};
+use super::image_files::{expect_size, make_parent, with_ending};
 use super::listed::Listed;
 use super::{AnnotationSource, Category, Holds, ImageEntry, Written};
 use crate::fault::Fault;
@@ -65,11 +65,7 @@ pub(super) enum Depth {
 }
 
 /// Writes the images of `export` with their maps to where `places` says.
-pub(super) fn write(
-    export: Export<'_>,
-    depth: Depth,
-    places: impl Fn(&ImageEntry) -> Result<Places>,
-) -> Written {
+pub(super) fn write(export: Export<'_>, depth: Depth, places: impl Fn(&ImageEntry) -> Result<Places>) -> Written {
     let mut export = export;
     export.objects_only = true;
     export.needs_images = true;
@@ -80,7 +76,7 @@ pub(super) fn write(
         // Images of equal names but for their ending would share the label map.
         out.claim(&with_ending(&map, suffix))?;
         out.claim(&image)?;
-        super::image_files::make_parent(&path)?;
+        make_parent(&path)?;
         write_ids(&path, &ids, depth == Depth::Narrow)?;
         out.copy_image(&image)
     })
@@ -89,7 +85,7 @@ pub(super) fn write(
 fn numbered(out: &mut Outgoing<'_>, depth: Depth) -> Result<IdMap> {
     let (mut map, losses) = flatten(&out.image, &out.objects(), &out.entry.name)?;
     out.losses.extend(losses);
-    if depth == Depth::Narrow && super::id_map_file::largest(&map) > u32::from(u16::MAX) {
+    if depth == Depth::Narrow && u16::try_from(largest(&map)).is_err() {
         map.make_dense();
         out.losses.push(format!("{}: objects are numbered anew: their ids are above 65535", out.entry.name));
     }
@@ -133,14 +129,14 @@ pub(super) fn numbers_objects(files: &[PathBuf]) -> bool {
 fn look(file: &Path) -> Option<Look> {
     let (map, Storage { deep, palette }) = read_ids(file).ok()?;
     let image = objects_of(&map);
-    let largest = super::id_map_file::largest(&map);
+    let largest = largest(&map);
     let background = map.ids().contains(&0);
     let whole = image.annotations.iter().filter(|object| in_one_piece(object)).count();
     Some(Look { objects: image.annotations.len(), whole, largest, deep, palette, background })
 }
 
 fn in_one_piece(object: &Annotation) -> bool {
-    let vibhag_core::Shape::Mask(mask) = &object.shape else { return false };
+    let Shape::Mask(mask) = &object.shape else { return false };
     let Some([left, top, width, height]) = mask.bounds() else { return false };
     let mut pixels = vec![false; width * height];
     mask.for_each(|x, y| pixels[(y - top) * width + x - left] = true);

@@ -36,7 +36,9 @@ impl Listed {
         let found: Vec<Vec<Fault>> =
             items.par_iter().map(|(entry, item)| read(entry, item).map_or(Vec::new(), |(_, faults)| faults)).collect();
         faults.extend(found.into_iter().flatten());
-        Self::without_faults(format, categories, items, faults, move |entry, item| read(entry, item).map(|(all, _)| all))
+        Self::without_faults(format, categories, items, faults, move |entry, item| {
+            read(entry, item).map(|(all, _)| all)
+        })
     }
 
     /// As [`Listed::new`], where single annotations have no faults, so that nothing need be read now.

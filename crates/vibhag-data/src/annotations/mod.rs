@@ -14,6 +14,18 @@ pub mod instance_maps;
 pub mod label_maps;
 pub mod listed;
 pub mod penn_fudan;
+mod cellpose;
+mod dsb;
+mod export;
+mod flatten;
+mod id_map_file;
+mod image_files;
+mod instance_maps;
+mod label_maps;
+mod listed;
+mod outline;
+mod penn_fudan;
+mod yaml;
 
 use std::path::{Path, PathBuf};
 
@@ -138,6 +150,8 @@ pub struct Written {
 
 /// All formats, the most particular first: the first that fits is taken.
 pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[instance_maps::FORMAT];
+pub const ANNOTATION_FORMATS: &[AnnotationFormat] =
+    &[penn_fudan::FORMAT, dsb::FORMAT, cellpose::FORMAT, instance_maps::FORMAT];
 
 /// The format called `name`.
 ///
