@@ -4,16 +4,6 @@
 //! To add one: write a file with `detect`, `open` and `write`, add its row to [`ANNOTATION_FORMATS`], and test that
 //! what it can hold comes back as it was.
 
-pub mod cellpose;
-pub mod dsb;
-pub mod export;
-pub mod flatten;
-pub mod id_map_file;
-pub mod image_files;
-pub mod instance_maps;
-pub mod label_maps;
-pub mod listed;
-pub mod penn_fudan;
 mod cellpose;
 mod dsb;
 mod export;
@@ -149,7 +139,6 @@ pub struct Written {
 }
 
 /// All formats, the most particular first: the first that fits is taken.
-pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[instance_maps::FORMAT];
 pub const ANNOTATION_FORMATS: &[AnnotationFormat] =
     &[penn_fudan::FORMAT, dsb::FORMAT, cellpose::FORMAT, instance_maps::FORMAT];
 
