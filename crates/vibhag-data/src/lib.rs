@@ -28,6 +28,6 @@ pub use fault::{Fault, FaultKind};
 pub use fingerprint::Fingerprint;
 pub use formats::{FORMATS, Format};
 pub use loader::{Batch, BatchLoader, LoaderOptions, SampleSource};
-pub use truth::{SegmentRules, Truth};
 pub use split::{Split, SplitOptions};
 pub use survey::MaskRecord;
+pub use truth::{SegmentRules, Truth};

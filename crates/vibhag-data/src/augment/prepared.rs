@@ -45,13 +45,7 @@ impl Prepared {
         if (image.width(), image.height()) != (truth.width(), truth.height()) {
             return Err(Error::new(
                 ErrorKind::SizeMismatch,
-                format!(
-                    "image is {}x{}, its mask {}x{}",
-                    image.width(),
-                    image.height(),
-                    truth.width(),
-                    truth.height()
-                ),
+                format!("image is {}x{}, its mask {}x{}", image.width(), image.height(), truth.width(), truth.height()),
             )
             .hint("export the mask at the image's size"));
         }
