@@ -6,10 +6,17 @@
 pub mod chart;
 pub mod curves;
 pub mod data;
+mod digits;
 pub mod example;
+mod exposure;
 pub mod headline;
 pub mod html;
+pub mod instances;
+mod marks;
+mod numbers;
 pub mod overlay;
+mod palette;
+pub mod panoptic;
 pub mod picture;
 mod tables;
 
@@ -22,5 +29,7 @@ pub use data::{
 pub use example::{Example, Rank, select_examples};
 pub use headline::headline;
 pub use html::{render, write};
+pub use instances::{Verdicts, comparison_instances, overlay_instances};
 pub use overlay::{Tints, comparison, overlay};
+pub use panoptic::{comparison_panoptic, overlay_panoptic};
 pub use picture::{Picture, picture_grid};

@@ -3,6 +3,7 @@
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, IdMap, Image, Result, Rgb};
 
+use crate::exposure::exposed;
 use crate::picture::{Picture, fit, nearest};
 
 /// The largest factor by which a small image is enlarged.
@@ -58,14 +59,14 @@ pub(crate) fn same_size(image: &Image, ids: &IdMap, what: &str) -> Result<()> {
     Err(Error::new(ErrorKind::SizeMismatch, format!("image and {what}: {sizes}")))
 }
 
-/// The image on which segments are drawn. With `side` it is shrunk to that side or, when it is small, enlarged by a
-/// whole factor, so that outlines and numbers are fine beside the objects.
+/// The image on which segments are drawn: dark images brightened, and with `side` its longer side brought to that, so
+/// that outlines and numbers are fine beside the objects; a small image is enlarged at most four times.
 pub(crate) fn ground(image: &Image, side: Option<usize>) -> Result<Picture> {
-    let picture = Picture::from_image(image)?;
+    let picture = Picture::new(image.width(), image.height(), exposed(image))?;
     let Some(side) = side.map(|side| side.max(1)) else { return Ok(picture) };
     let (width, height) = (picture.width(), picture.height());
-    let factor = (side / width.max(height)).min(MAX_ENLARGEMENT);
-    let (width, height) = if factor > 0 { (factor * width, factor * height) } else { fit(width, height, side) };
+    let side = side.min(MAX_ENLARGEMENT * width.max(height));
+    let (width, height) = fit(width * side, height * side, side);
     Ok(picture.resized(width, height))
 }
 
@@ -138,16 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn small_images_grow_by_a_whole_factor_and_large_ones_shrink() {
+    fn small_images_grow_at_most_four_times_and_large_ones_shrink() {
         let size = |width, height, side| {
             let picture = ground(&grey(width, height), side).unwrap();
             (picture.width(), picture.height())
         };
-        assert_eq!(size(200, 100, Some(512)), (400, 200));
+        assert_eq!(size(200, 100, Some(512)), (512, 256));
         assert_eq!(size(10, 5, Some(512)), (40, 20));
-        assert_eq!(size(300, 100, Some(512)), (300, 100));
         assert_eq!(size(1024, 512, Some(512)), (512, 256));
         assert_eq!(size(1024, 512, None), (1024, 512));
+        assert_eq!(size(1000, 1, Some(10)), (10, 1));
     }
 
     #[test]

@@ -20,15 +20,24 @@ pub(crate) const MANY: [Rgb; 12] = [
     [255, 176, 158],
 ];
 
-/// For right objects beside wrong ones, which are red or magenta: greens and blues.
+/// For right objects beside wrong ones, which are red or magenta: greens, blues and white.
 pub(crate) const COOL: [Rgb; 6] =
-    [[64, 214, 110], [72, 168, 255], [190, 230, 70], [40, 214, 214], [140, 150, 255], [20, 170, 130]];
+    [[64, 214, 110], [72, 168, 255], [190, 230, 70], [40, 214, 214], [225, 255, 240], [20, 170, 130]];
 
-/// Pairs of objects with nothing but nothing between them, each once. Objects are what `is_object` accepts.
-pub(crate) fn neighbours(map: &IdMap, is_object: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
+/// `ids` under other numbers: that of `id` is `numbers[id]`, and 0 beyond the end.
+pub(crate) fn renumbered(ids: &IdMap, numbers: &[u32]) -> IdMap {
+    let mut ids = ids.clone();
+    for id in ids.ids_mut() {
+        *id = numbers.get(*id as usize).copied().unwrap_or(0);
+    }
+    ids
+}
+
+/// Pairs of objects with no other object between them, each pair once.
+pub(crate) fn neighbours(map: &IdMap) -> Vec<(u32, u32)> {
     let (width, height) = (map.width(), map.height());
     // Every pixel goes to the object that reaches it first.
-    let mut nearest: Vec<u32> = map.ids().iter().map(|&id| if is_object(id) { id } else { 0 }).collect();
+    let mut nearest = map.ids().to_vec();
     let mut reached: VecDeque<usize> = (0..nearest.len()).filter(|&index| nearest[index] != 0).collect();
     while let Some(index) = reached.pop_front() {
         let (x, y) = (index % width, index / width);
@@ -89,9 +98,9 @@ mod tests {
     #[test]
     fn objects_across_a_gap_are_neighbours_and_those_behind_another_are_not() {
         let map = IdMap::new(9, 1, vec![1, 0, 0, 2, 2, 0, 0, 0, 3]).unwrap();
-        assert_eq!(neighbours(&map, |id| id != 0), [(1, 2), (2, 3)]);
-        assert_eq!(neighbours(&map, |id| id == 1 || id == 3), [(1, 3)]);
-        assert!(neighbours(&IdMap::empty(3, 3), |id| id != 0).is_empty());
+        assert_eq!(neighbours(&map), [(1, 2), (2, 3)]);
+        assert_eq!(neighbours(&renumbered(&map, &[0, 2, 0, 1])), [(1, 2)]);
+        assert!(neighbours(&IdMap::empty(3, 3)).is_empty());
     }
 
     #[test]
@@ -107,7 +116,7 @@ mod tests {
             .collect();
         let map = IdMap::new(side * cells, side, ids).unwrap();
         let objects = map.ids().iter().copied().max().unwrap() as usize;
-        let pairs = neighbours(&map, |id| id != 0);
+        let pairs = neighbours(&map);
         for colors in [COOL.len(), MANY.len()] {
             let dealt = deal(objects, &pairs, colors);
             assert!(pairs.iter().all(|&(a, b)| dealt[a as usize - 1] != dealt[b as usize - 1]));
