@@ -104,8 +104,9 @@ pub(crate) enum Command {
         /// Where the output goes
         #[arg(short, long, default_value = "predictions")]
         output: PathBuf,
-        /// What to write: masks, overlays, contours, probabilities
-        #[arg(long, value_delimiter = ',', default_value = "masks,overlays")]
+        /// What to write: masks, overlays, contours, probabilities; of objects also table, coco, panoptic [default: by
+        /// task]
+        #[arg(long, value_delimiter = ',')]
         write: Vec<String>,
         /// Class indices instead of 0/255 for one foreground class
         #[arg(long)]
@@ -148,6 +149,46 @@ pub(crate) enum Command {
         /// cpu, gpu, cuda or wgpu
         #[arg(long, default_value = "cpu")]
         device: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Annotations of objects from one format into another; prints what was lost and how well they came back
+    Convert {
+        /// A folder or file of annotations
+        input: PathBuf,
+        /// Folder to write, new or empty
+        output: PathBuf,
+        /// Format to write (see `vibhag models`)
+        #[arg(long, alias = "to")]
+        format: String,
+        /// Format to read, by name instead of recognition
+        #[arg(long)]
+        from: Option<String>,
+        /// Leave out what the format cannot hold, and list it, instead of refusing
+        #[arg(long)]
+        drop: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Generate a panoptic set: things of several shapes over textured stuff
+    Synth {
+        /// Folder to write, new or empty
+        output: PathBuf,
+        /// Scenes
+        #[arg(long, default_value_t = 400)]
+        images: u64,
+        /// Number of the first scene; sets of one seed and other numbers share no scene
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Rows x columns
+        #[arg(long, default_value = "256x256")]
+        size: String,
+        /// Everything random follows from it
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Format to write
+        #[arg(long, default_value = "coco-panoptic")]
+        format: String,
         #[command(flatten)]
         common: Common,
     },
