@@ -10,12 +10,11 @@ use super::sinks::{NOWHERE, group};
 
 /// Flows are this many times a unit vector.
 const SCALE: f32 = 5.0;
-/// Fewest and most steps before a pixel is left where it is; between them, the longer side of the image.
-const LIMITS: (usize, usize) = (200, 1000);
-/// After so many steps a pixel is looked at.
-const WATCH: usize = 8;
-/// It has arrived if it moved less than this since the last look, in pixels.
-const SETTLED: f32 = 0.5;
+/// Steps that are taken one by one, and how often what they lead to is doubled: ways of up to 1024 steps.
+const STEPS: usize = 8;
+const DOUBLINGS: usize = 7;
+/// Pixels that step at the same time, as each of them waits for memory.
+const TOGETHER: usize = 32;
 
 /// Objects by following flows (Stringer et al., "Cellpose", Nature Methods 2021). All planes have `width * height`
 /// values.
@@ -24,7 +23,7 @@ const SETTLED: f32 = 0.5;
 /// - `flows`: down and right, five times a unit vector
 ///
 /// Each pixel whose probability is at least `grouping.foreground` takes steps of a fifth of the flow, at most one pixel,
-/// read bilinearly and zero outside the foreground, until it moves on no more. Pixels that end near each other are one
+/// read bilinearly and zero outside the foreground (but for gaps of a pixel), until it moves on no more. Pixels that end near each other are one
 /// object. An object is dropped if the mean squared difference between those steps and its own flow targets is above
 /// `grouping.flow_error`. The score is the mean probability of its pixels, times one minus that difference if that is
 /// looked at. Objects are numbered by where they end, row by row.
@@ -85,65 +84,92 @@ fn error(extent: &Extent, ids: &[u32], width: usize, [down, right]: [&[f32]; 2])
 }
 
 /// The index of the pixel where each pixel ends; [`NOWHERE`] for pixels of the background.
-fn follow(width: usize, height: usize, foreground: &[f32], [down, right]: [&[f32]; 2], least: f32) -> Vec<u32> {
-    let mut steps = vec![[0.0; 2]; foreground.len()];
-    for_each_row(&mut steps, width, |y, row| {
-        for (index, value) in (y * width..).zip(row) {
-            if foreground[index] >= least {
-                *value = step(down[index], right[index]);
+///
+/// [`STEPS`] steps are taken one by one. From the pixel where they end the way is known likewise, so each doubling leads
+/// twice as far: what that rounds is less than a pixel, at a place well inside the object, from where all ways lead to
+/// one end.
+fn follow(width: usize, height: usize, foreground: &[f32], flows: [&[f32]; 2], least: f32) -> Vec<u32> {
+    let mut ends = first_ends(width, height, foreground, flows, least);
+    let mut next = vec![NOWHERE; ends.len()];
+    for _ in 0..DOUBLINGS {
+        for_each_row(&mut next, width, |y, row| {
+            for (next, &end) in row.iter_mut().zip(&ends[y * width..]) {
+                if end != NOWHERE {
+                    let further = ends[end as usize];
+                    *next = if further == NOWHERE { end } else { further };
+                }
+            }
+        });
+        std::mem::swap(&mut ends, &mut next);
+        if ends == next {
+            break;
+        }
+    }
+    ends
+}
+
+/// Where the first [`STEPS`] steps lead.
+fn first_ends(width: usize, height: usize, foreground: &[f32], [down, right]: [&[f32]; 2], least: f32) -> Vec<u32> {
+    let stride = width + 1;
+    let mut steps = vec![[0.0; 2]; stride * (height + 1)];
+    for_each_row(&mut steps, stride, |y, row| {
+        if y < height {
+            for (index, value) in (y * width..).zip(&mut row[..width]) {
+                if is_way(foreground, width, index, least) {
+                    *value = step(down[index], right[index]);
+                }
             }
         }
     });
-    let field = Field { steps, width, height };
     let mut ends = vec![NOWHERE; foreground.len()];
+    let last = [height - 1, width - 1].map(|last| last as f32);
     for_each_row(&mut ends, width, |y, row| {
-        for (x, end) in row.iter_mut().enumerate() {
-            if foreground[y * width + x] >= least {
-                *end = field.end(x, y);
+        let mut pixels = (0..width).filter(|x| foreground[y * width + x] >= least).peekable();
+        let mut places = [[0.0; 2]; TOGETHER];
+        let mut columns = [0; TOGETHER];
+        while pixels.peek().is_some() {
+            let mut count = 0;
+            for x in pixels.by_ref().take(TOGETHER) {
+                columns[count] = x;
+                places[count] = [y as f32, x as f32];
+                count += 1;
+            }
+            for _ in 0..STEPS {
+                for place in &mut places[..count] {
+                    let step = interpolate(&steps, stride, *place);
+                    *place = std::array::from_fn(|axis| (place[axis] + step[axis]).max(0.0).min(last[axis]));
+                }
+            }
+            for (&x, place) in columns.iter().zip(&places[..count]) {
+                let [end_y, end_x] = place.map(|value| (value + 0.5) as u32);
+                row[x] = end_y * width as u32 + end_x;
             }
         }
     });
     ends
 }
 
-struct Field {
-    steps: Vec<[f32; 2]>,
-    width: usize,
-    height: usize,
+/// Whether pixels may pass: the foreground, and pixels with three of it beside them, as a gap of one pixel would hold up
+/// everything behind it.
+fn is_way(foreground: &[f32], width: usize, index: usize, least: f32) -> bool {
+    let beside = || {
+        let x = index % width;
+        let sides = [x > 0, x + 1 < width, index >= width, index + width < foreground.len()];
+        let others = [index.wrapping_sub(1), index + 1, index.wrapping_sub(width), index + width];
+        others.iter().zip(sides).filter(|&(&other, inside)| inside && foreground[other] >= least).count()
+    };
+    foreground[index] >= least || beside() >= 3
 }
 
-impl Field {
-    fn end(&self, x: usize, y: usize) -> u32 {
-        let (last_x, last_y) = ((self.width - 1) as f32, (self.height - 1) as f32);
-        let mut at = [y as f32, x as f32];
-        let mut seen = at;
-        let mut step = self.steps[y * self.width + x];
-        let limit = self.width.max(self.height).clamp(LIMITS.0, LIMITS.1);
-        for n in 1..=limit {
-            at = [(at[0] + step[0]).clamp(0.0, last_y), (at[1] + step[1]).clamp(0.0, last_x)];
-            if n.is_multiple_of(WATCH) {
-                if (at[0] - seen[0]).powi(2) + (at[1] - seen[1]).powi(2) < SETTLED * SETTLED {
-                    break;
-                }
-                seen = at;
-            }
-            step = self.at(at);
-        }
-        let [y, x] = at.map(|value| (value + 0.5) as usize);
-        (y * self.width + x) as u32
-    }
-
-    /// The step at a place between pixels.
-    fn at(&self, [y, x]: [f32; 2]) -> [f32; 2] {
-        let (top, left) = (y as usize, x as usize);
-        let (down, right) = (y - top as f32, x - left as f32);
-        let upper = top * self.width + left;
-        let lower = if top + 1 < self.height { upper + self.width } else { upper };
-        let beside = usize::from(left + 1 < self.width);
-        let corners = [upper, upper + beside, lower, lower + beside].map(|index| self.steps[index]);
-        std::array::from_fn(|axis| {
-            let [a, b, c, d] = corners.map(|corner| corner[axis]);
-            (a * (1.0 - right) + b * right) * (1.0 - down) + (c * (1.0 - right) + d * right) * down
-        })
-    }
+/// The step at a place between pixels; `steps` has a row and a column more than places reach.
+fn interpolate(steps: &[[f32; 2]], stride: usize, [y, x]: [f32; 2]) -> [f32; 2] {
+    let (top, left) = (y as u32, x as u32);
+    let (down, right) = (y - top as f32, x - left as f32);
+    let upper = top as usize * stride + left as usize;
+    let [a, b] = [steps[upper], steps[upper + 1]];
+    let [c, d] = [steps[upper + stride], steps[upper + stride + 1]];
+    std::array::from_fn(|axis| {
+        let (above, below) = (a[axis] + right * (b[axis] - a[axis]), c[axis] + right * (d[axis] - c[axis]));
+        above + down * (below - above)
+    })
 }

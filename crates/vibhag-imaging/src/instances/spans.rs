@@ -13,11 +13,10 @@ pub(super) struct Span {
 /// Fills star polygons; keeps its buffers from one to the next.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
-    /// Row below the first, and column.
-    crossings: Vec<(u32, f32)>,
-    /// How many crossings lie in earlier rows.
-    starts: Vec<u32>,
-    columns: Vec<f32>,
+    /// For each row how many edges cross it, and where the first two of them do.
+    crossings: Vec<(usize, [f32; 2])>,
+    /// Row and place of all further crossings: few, as stars are mostly convex.
+    further: Vec<(usize, f32)>,
     /// Those of the last polygon, from top to bottom and left to right.
     pub(super) spans: Vec<Span>,
 }
@@ -36,57 +35,58 @@ impl Scanner {
             let [right, down] = directions[ray];
             [x as f32 + distances[ray] * right, y as f32 + distances[ray] * down]
         });
-        let (low, high) =
-            corners.iter().fold((f32::INFINITY, 0.0f32), |(low, high), c| (low.min(c[1]), high.max(c[1])));
-        let first = low.max(0.0).ceil() as usize;
-        let rows = (high.ceil() as usize).min(height).saturating_sub(first);
+        // The first row at or below each corner, in the image.
+        let rows: [usize; RAYS] = std::array::from_fn(|ray| above(corners[ray][1], height));
+        let (first, end) = rows.iter().fold((height, 0), |(first, end), &row| (first.min(row), end.max(row)));
+        self.further.clear();
         self.crossings.clear();
-        self.starts.clear();
-        self.starts.resize(rows + 1, 0);
+        self.crossings.resize(end - first.min(end), (0, [0.0; 2]));
         for ray in 0..RAYS {
-            let (from, to) = (corners[ray], corners[(ray + 1) % RAYS]);
-            let (upper, lower) = if from[1] < to[1] { (from, to) } else { (to, from) };
-            let begin = (upper[1].max(0.0).ceil() as usize).max(first);
-            let end = (lower[1].max(0.0).ceil() as usize).min(first + rows);
-            let slope = (lower[0] - upper[0]) / (lower[1] - upper[1]);
-            for row in begin..end {
-                let column = upper[0] + (row as f32 - upper[1]) * slope;
-                self.crossings.push(((row - first) as u32, column));
-                self.starts[row - first + 1] += 1;
+            let next = (ray + 1) % RAYS;
+            let (upper, lower) = if rows[ray] < rows[next] { (ray, next) } else { (next, ray) };
+            if rows[upper] == rows[lower] {
+                continue;
+            }
+            let ([x, y], [end_x, end_y]) = (corners[upper], corners[lower]);
+            let slope = (end_x - x) / (end_y - y);
+            let crossed = &mut self.crossings[rows[upper] - first..rows[lower] - first];
+            for (row, (count, columns)) in (rows[upper]..).zip(crossed) {
+                let column = x + (row as f32 - y) * slope;
+                if let Some(place) = columns.get_mut(*count) {
+                    *place = column;
+                } else {
+                    self.further.push((row, column));
+                }
+                *count += 1;
             }
         }
-        self.sort(rows);
         self.spans.clear();
         let mut area = 0;
-        for row in 0..rows {
-            let columns = &mut self.columns[self.starts[row] as usize..self.starts[row + 1] as usize];
-            columns.sort_unstable_by(f32::total_cmp);
-            for pair in columns.chunks_exact(2) {
-                let [start, end] = [pair[0], pair[1]].map(|column| (column.max(0.0).ceil() as usize).min(width) as u32);
+        for (row, (count, [a, b])) in (first..).zip(&self.crossings) {
+            let mut push = |left: f32, right: f32| {
+                let [start, end] = [left, right].map(|column| above(column, width) as u32);
                 if start < end {
-                    self.spans.push(Span { y: (first + row) as u32, start, end });
+                    self.spans.push(Span { y: row as u32, start, end });
                     area += (end - start) as usize;
                 }
+            };
+            if *count > 2 {
+                let further = self.further.iter().filter(|(other, _)| *other == row).map(|(_, column)| *column);
+                let mut columns: Vec<f32> = [*a, *b].into_iter().chain(further).collect();
+                columns.sort_unstable_by(f32::total_cmp);
+                columns.chunks_exact(2).for_each(|pair| push(pair[0], pair[1]));
+            } else {
+                push(a.min(*b), a.max(*b));
             }
         }
         area
     }
+}
 
-    /// Brings the crossings into the order of their rows.
-    fn sort(&mut self, rows: usize) {
-        for row in 0..rows {
-            self.starts[row + 1] += self.starts[row];
-        }
-        self.columns.clear();
-        self.columns.resize(self.crossings.len(), 0.0);
-        // From the end, so that each start serves as the place of its row's next crossing and ends as the start.
-        let mut places = self.starts.clone();
-        for &(row, column) in &self.crossings {
-            let place = &mut places[row as usize];
-            self.columns[*place as usize] = column;
-            *place += 1;
-        }
-    }
+/// The first whole number that is not below `value`, in `0..=side`.
+fn above(value: f32, side: usize) -> usize {
+    let whole = value as usize;
+    (whole + usize::from(value > whole as f32)).min(side)
 }
 
 #[cfg(test)]

@@ -28,21 +28,26 @@ pub(super) fn write(ids: &[u32], width: usize, planes: &mut [f32]) {
             *value = 0.0;
         }
     }
-    let longest = objects.iter().map(|extent| extent.width().max(extent.height())).max().unwrap_or(0);
-    let scene = Scene::new(ids, width, &inner, longest);
-    for extent in &objects {
-        let on_grid = |x: usize, y: usize| x.is_multiple_of(2) && y.is_multiple_of(2);
-        let mut own =
-            extent.rows(ids, width).flat_map(|(y, row)| (extent.left..).zip(row).map(move |(x, id)| (x, y, id)));
-        let has_grid = own.any(|(x, y, &id)| id == extent.id && on_grid(x, y));
-        for (y, row) in extent.rows(ids, width) {
-            for (x, _) in (extent.left..).zip(row).filter(|(_, id)| **id == extent.id) {
-                if !has_grid || on_grid(x, y) {
-                    scene.measure(x, y, |ray, distance| distances[ray * pixels + y * width + x] = distance);
-                }
-            }
+    let scene = Scene::new(&objects, ids, width, &inner);
+    let asked: Vec<[usize; 2]> = objects.iter().flat_map(|extent| asked(extent, ids, width)).collect();
+    for (direction, plane) in directions().into_iter().zip(distances.chunks_exact_mut(pixels)) {
+        let steps = steps(direction, scene.stride, scene.longest);
+        for &[x, y] in &asked {
+            plane[y * width + x] = scene.distance([x, y], &steps);
         }
     }
+}
+
+/// The pixels of an object at which distances are measured.
+fn asked(extent: &Extent, ids: &[u32], width: usize) -> Vec<[usize; 2]> {
+    let own = |step: usize| {
+        let rows = extent.rows(ids, width).filter(move |(y, _)| y.is_multiple_of(step));
+        let pixels = rows.flat_map(|(y, row)| (extent.left..).zip(row).map(move |(x, &id)| ([x, y], id)));
+        let own = pixels.filter(move |([x, _], id)| *id == extent.id && x.is_multiple_of(step));
+        own.map(|(pixel, _)| pixel).collect::<Vec<_>>()
+    };
+    let even = own(2);
+    if even.is_empty() { own(1) } else { even }
 }
 
 fn write_probability(extent: &Extent, ids: &[u32], width: usize, inner: &[f32], probability: &mut [f32]) {
@@ -64,100 +69,82 @@ fn write_probability(extent: &Extent, ids: &[u32], width: usize, inner: &[f32], 
 
 /// The map with a frame of one pixel that belongs to nothing, so that every ray ends inside of it.
 struct Scene {
-    ids: Vec<u32>,
-    /// Steps of a ray after which it may be outside, counted from any point in the pixel.
-    leaps: Vec<u32>,
+    /// The number of the object times 256, plus the steps of a ray after which it may be outside, counted from any point
+    /// in the pixel; 0 outside of objects. In one number, as memory is what rays wait for.
+    cells: Vec<u32>,
     stride: usize,
-    rays: Vec<Ray>,
+    /// Steps after which every ray is outside.
+    longest: usize,
 }
 
-struct Ray {
-    /// Size of the step in x and y, and the reciprocals.
-    step: [f32; 2],
-    inverse: [f32; 2],
-    /// What one pixel onwards in x and y adds to an index.
-    strides: [isize; 2],
-    /// What `n` steps add to an index.
-    offsets: Vec<isize>,
+/// One step along a ray, from `n - 1` to `n` pixels away: it passes at most one edge between columns and one between
+/// rows, and so at most one pixel between the two in which it begins and ends.
+struct Step {
+    /// What leads from the pixel of the ray's origin to the one in which the step ends.
+    end: i32,
+    /// The same for the pixel after the first edge that it passes.
+    between: i32,
+    /// Distances of the first and the last edge from the origin.
+    edges: [f32; 2],
+}
+
+/// Steps `0..=longest` in one direction. They are symmetric in all directions, so that mirrored objects have mirrored
+/// distances.
+fn steps([right, down]: [f32; 2], stride: usize, longest: usize) -> Vec<Step> {
+    let size = [right.abs(), down.abs()];
+    let stride = stride as i32;
+    let strides = [if right < 0.0 { -1 } else { 1 }, if down < 0.0 { -stride } else { stride }];
+    // Sizes are not negative: the cast rounds to the nearest.
+    let pixels = |n: usize| size.map(|size| (n as f32 * size + 0.5) as i32);
+    let index = |[x, y]: [i32; 2]| x * strides[0] + y * strides[1];
+    let step = |n: usize| {
+        let (begin, end) = (pixels(n.saturating_sub(1)), pixels(n));
+        let [column, row] = std::array::from_fn(|axis| {
+            let edge = (begin[axis] as f32 + 0.5) / size[axis];
+            if begin[axis] == end[axis] { f32::INFINITY } else { edge }
+        });
+        let between = index(begin) + strides[usize::from(row < column)];
+        Step { end: index(end), between, edges: [column.min(row), column.max(row)] }
+    };
+    (0..=longest).map(step).collect()
 }
 
 impl Scene {
-    /// `longest`: the largest side of the bounds of any object.
-    fn new(ids: &[u32], width: usize, inner: &[f32], longest: usize) -> Self {
+    fn new(objects: &[Extent], ids: &[u32], width: usize, inner: &[f32]) -> Self {
         let height = ids.len() / width;
         let stride = width + 2;
-        let mut framed = vec![0; stride * (height + 2)];
-        let mut leaps = vec![1; framed.len()];
-        for y in 0..height {
-            let (from, to) = (y * width, (y + 1) * stride + 1);
-            framed[to..to + width].copy_from_slice(&ids[from..from + width]);
-            for x in 0..width {
-                let frame = (x + 1).min(width - x).min(y + 1).min(height - y);
-                // The ray is at most 0.71 away from the centre of the pixel it is in, here and where it leaps to.
-                let safe = inner[from + x].min(frame as f32) - 1.42;
-                leaps[to + x] = safe.max(0.0) as u32 + 1;
+        let mut cells = vec![0; stride * (height + 2)];
+        let mut longest = 0;
+        for (number, extent) in (1u32..).zip(objects) {
+            longest = longest.max(extent.width() + extent.height());
+            for (y, row) in extent.rows(ids, width) {
+                for (x, _) in (extent.left..).zip(row).filter(|(_, id)| **id == extent.id) {
+                    let frame = (x + 1).min(width - x).min(y + 1).min(height - y);
+                    // The ray is at most 0.71 away from the centre of the pixel it is in, here and where it leaps to.
+                    let safe = inner[y * width + x].min(frame as f32) - 1.42;
+                    let leap = (safe.max(0.0) as u32 + 1).min(255);
+                    cells[(y + 1) * stride + x + 1] = number << 8 | leap;
+                }
             }
         }
-        let most = (longest as f32 * std::f32::consts::SQRT_2) as usize + 3;
-        let ray = |[right, down]: [f32; 2]| {
-            let step = [right.abs(), down.abs()];
-            let strides =
-                [if right < 0.0 { -1 } else { 1 }, if down < 0.0 { -(stride as isize) } else { stride as isize }];
-            let offset = |n: usize| {
-                let [x, y] = step.map(|step| whole(n as f32 * step));
-                x * strides[0] + y * strides[1]
-            };
-            Ray { step, inverse: step.map(f32::recip), strides, offsets: (0..=most).map(offset).collect() }
-        };
-        Self { ids: framed, leaps, stride, rays: directions().into_iter().map(ray).collect() }
+        Self { cells, stride, longest: longest + 2 }
     }
 
-    /// Visits the distance from the centre of pixel `(x, y)` along each ray to where it leaves the object.
-    fn measure(&self, x: usize, y: usize, mut visit: impl FnMut(usize, f32)) {
+    /// The distance from the centre of pixel `(x, y)` to where the ray leaves the object.
+    fn distance(&self, [x, y]: [usize; 2], steps: &[Step]) -> f32 {
         let start = (y + 1) * self.stride + x + 1;
-        let id = self.ids[start];
-        for (number, ray) in self.rays.iter().enumerate() {
-            let mut n = 1;
-            loop {
-                let index = start.wrapping_add_signed(ray.offsets[n]);
-                if self.ids[index] != id {
-                    break;
-                }
-                n += self.leaps[index] as usize;
-            }
-            visit(number, self.crossing(ray, start, id, n));
+        let cell = |offset: i32| self.cells[start.wrapping_add_signed(offset as isize)];
+        let mut here = self.cells[start];
+        let object = here >> 8;
+        let mut n = 0;
+        while here >> 8 == object {
+            n += (here & 255) as usize;
+            here = cell(steps[n].end);
         }
+        // A step that passes one edge only is outside behind it.
+        let Step { between, edges, .. } = steps[n];
+        edges[usize::from(cell(between) >> 8 == object)]
     }
-
-    /// The distance at which the ray leaves the object, between step `n - 1` (in the object) and `n` (outside): from
-    /// pixel edge to pixel edge (Amanatides and Woo, "A fast voxel traversal algorithm", 1987).
-    fn crossing(&self, ray: &Ray, start: usize, id: u32, n: usize) -> f32 {
-        let before = (n - 1) as f32;
-        let mut index = start.wrapping_add_signed(ray.offsets[n - 1]);
-        // Where the ray reaches the edges of its pixel; symmetric in all directions, so that mirrored objects have
-        // mirrored distances.
-        let mut edges = [0, 1].map(|axis| (whole(before * ray.step[axis]) as f32 + 0.5) * ray.inverse[axis]);
-        let mut distance = before + 0.5;
-        // One step passes at most two edges of each kind.
-        for _ in 0..4 {
-            distance = edges[0].min(edges[1]);
-            for axis in [0, 1] {
-                if edges[axis] <= distance {
-                    index = index.wrapping_add_signed(ray.strides[axis]);
-                    edges[axis] += ray.inverse[axis];
-                }
-            }
-            if self.ids[index] != id {
-                break;
-            }
-        }
-        distance
-    }
-}
-
-/// The nearest whole number to a number that is not negative.
-fn whole(value: f32) -> isize {
-    (value + 0.5) as i32 as isize
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Objects from star polygons.
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use vibhag_core::{Error, ErrorKind, Grouping, RAYS, Result};
 
 use super::nms::Kept;
@@ -90,8 +91,8 @@ impl Stars {
         let mut scores = Vec::new();
         for candidate in order {
             let pixel = self.pixels[candidate] as usize;
-            let rays = &self.distances[candidate * RAYS..];
-            let distances = std::array::from_fn(|ray| f32::from(rays[ray]));
+            let mut distances = [0.0; RAYS];
+            self.distances[candidate * RAYS..][..RAYS].convert_to_f32_slice(&mut distances);
             let center = [pixel % self.width, pixel / self.width];
             let area = scanner.fill(center, &distances, &directions, [self.width, self.height]);
             if kept.offer(&scanner.spans, area, pixel) {
