@@ -241,7 +241,10 @@ impl Inner {
             }
             let Some((sample, prepared)) = self.first_good(order, position)? else { continue };
             let slot = samples.len();
-            let key = Key { seed: options.seed, epoch, sample, copy };
+            // A sample that an epoch holds several times is seen in as many ways.
+            let times = order.iter().filter(|&&other| other == sample).count();
+            let earlier = order[..position].iter().filter(|&&other| other == sample).count();
+            let key = Key { seed: options.seed, epoch, sample, copy: copy * times + earlier };
             let out = Rendering {
                 planes: &mut images[slot * image_len..][..image_len],
                 labels: &mut labels[slot * label_len..][..label_len],

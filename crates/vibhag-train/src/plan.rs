@@ -79,6 +79,13 @@ pub struct LoopConfig {
     pub cache_mib: usize,
     /// Loader threads.
     pub threads: usize,
+    /// Take an image into an epoch as often as windows cover it, instead of once.
+    #[serde(default = "off")]
+    pub by_area: Switch,
+}
+
+fn off() -> Switch {
+    Switch::Off
 }
 
 /// `on` or `off`.

@@ -12,7 +12,7 @@ use vibhag_nn::{NetworkConfig, encoder_info};
 
 mod objects;
 
-use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan, Switch};
 use crate::schedule::ScheduleConfig;
 
 /// What the user asked for; everything left out is the planner's choice.
@@ -124,6 +124,15 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     };
     because("postprocessing.tta", format!("averaging over flipped copies gives better masks; {views}"));
 
+    if task.has_objects() {
+        because("loop.by_area", "every object of the data is seen as often as any other, however large its image".into());
+    }
+    let overlap = if task.has_objects() {
+        objects::choose_overlap(fingerprint, &geometry, &mut because)
+    } else {
+        PostProcessing::default().overlap
+    };
+
     let plan = Plan {
         version: PLAN_VERSION,
         task,
@@ -160,10 +169,12 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             ema_decay: 0.99,
             cache_mib: 1024,
             threads: 2,
+            by_area: if task.has_objects() { Switch::On } else { Switch::Off },
         },
         engine: EngineConfig::default(),
         postprocessing: PostProcessing {
             tta,
+            overlap,
             grouping: (head != Head::Semantic).then(|| Grouping::of(head)),
             ..PostProcessing::default()
         },

@@ -11,6 +11,7 @@ use vibhag_data::dataset::{Dataset, OpenOptions, Sample};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::{self, Fingerprint, SampleRecord};
 use vibhag_data::loader::SampleSource;
+use vibhag_data::sampler;
 use vibhag_data::split::{self, Split, SplitOptions};
 use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest};
 use vibhag_nn::device::DeviceChoice;
@@ -158,6 +159,13 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let usable = examined.usable();
     let role = |wanted: Split| -> Vec<usize> { usable.iter().copied().filter(|&i| splits[i] == wanted).collect() };
     let (train, val) = (role(Split::Train), role(Split::Val));
+    let learnt_from = if plan.training.by_area.is_on() {
+        let (height, width) = plan.input.geometry.size();
+        let pixels = |i: usize| examined.fingerprint.samples[i].width * examined.fingerprint.samples[i].height;
+        sampler::by_area(&train, height * width, pixels)
+    } else {
+        train.clone()
+    };
     let options = TrainOptions {
         run: request.run.clone(),
         resume: request.resume,
@@ -169,7 +177,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     };
     let dataset = Arc::new(examined.dataset);
     let source: Arc<dyn SampleSource> = dataset.clone();
-    let outcome = trainer::train(&plan, source, Roles { train: &train, val: &val }, &options).inspect_err(|_| {
+    let outcome = trainer::train(&plan, source, Roles { train: &learnt_from, val: &val }, &options).inspect_err(|_| {
         if !request.resume {
             forget_unstarted(&request.run);
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use vibhag_core::{ClassTable, Grouping, Head, Result, Task};
 use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
-use vibhag_nn::bundle;
+use vibhag_nn::bundle::{self, Flips};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::{PredictOptions, Predictor};
 
@@ -20,7 +20,7 @@ const IMAGES: usize = 64;
 const LEAST_OBJECTNESS: f32 = 0.2;
 
 /// Tries the values around the head's usual ones on the validation samples `indices` and writes the best into the
-/// bundle in `model`. Samples that cannot be read are left out; the evaluation names them.
+/// bundle in `model`; mirrored copies, which move no object, are left out for time. Samples that cannot be read are left out; the evaluation names them.
 ///
 /// # Errors
 /// When the bundle cannot be loaded or written.
@@ -31,7 +31,7 @@ pub fn tune(
     device: DeviceChoice,
     quiet: bool,
 ) -> Result<Option<Grouping>> {
-    let predictor = Predictor::load(model, device, PredictOptions::default())?;
+    let predictor = Predictor::load(model, device, PredictOptions { tta: Some(Flips::None), ..PredictOptions::default() })?;
     let manifest = predictor.manifest().clone();
     let Some(usual) = manifest.postprocessing.grouping else { return Ok(None) };
     let mut trials: Vec<Trial> = candidates(manifest.network.head, usual)
@@ -65,7 +65,7 @@ pub fn tune(
         }
     }
     let Some((_, grouping)) = best else { return Ok(None) };
-    let mut tuned = manifest;
+    let mut tuned = bundle::read_manifest(model)?;
     tuned.postprocessing.grouping = Some(grouping);
     bundle::write_manifest(model, &tuned)?;
     Ok(Some(grouping))

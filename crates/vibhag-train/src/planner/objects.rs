@@ -6,6 +6,8 @@ use vibhag_data::fingerprint::{Fingerprint, ObjectSummary};
 /// Side of a window; larger objects get larger ones up to [`LARGEST_WINDOW`].
 const WINDOW: usize = 256;
 const LARGEST_WINDOW: usize = 512;
+/// Context that an object has around it at least, in pixels.
+const MARGIN: f32 = 16.0;
 /// From this solidity (pixels over those of the convex hull) on an outline is well drawn by rays from a point inside.
 const CONVEX: f32 = 0.9;
 
@@ -54,6 +56,24 @@ fn suitable_head(objects: &ObjectSummary, task: Task) -> (Head, String) {
     } else {
         (Head::Flow, format!("{shape}: flows follow any shape"))
     }
+}
+
+/// The share by which windows overlap: enough that an object which one of them cuts lies whole in a neighbour.
+pub(super) fn choose_overlap(
+    fingerprint: &Fingerprint,
+    geometry: &Geometry,
+    because: &mut impl FnMut(&str, String),
+) -> f32 {
+    let extent = fingerprint.objects.as_ref().map_or(0, |objects| objects.extent_95) as f32;
+    let (height, width) = geometry.size();
+    let share = ((extent + MARGIN) / height.min(width) as f32).clamp(0.125, 0.5);
+    // Two digits are enough for a plan that people read.
+    let share = (share * 100.0).round() / 100.0;
+    because(
+        "postprocessing.overlap",
+        format!("an object of {extent} pixels that one window cuts lies whole in its neighbour"),
+    );
+    share
 }
 
 /// Windows at the images' own resolution, large enough for the objects.

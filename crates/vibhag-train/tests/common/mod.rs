@@ -12,7 +12,7 @@ use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest, PostProcessing};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::losses::LossConfig;
 use vibhag_train::TrainOptions;
-use vibhag_train::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+use vibhag_train::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan, Switch};
 use vibhag_train::schedule::ScheduleConfig;
 
 /// Side of the input.
@@ -52,6 +52,7 @@ pub(crate) fn plan(epochs: u64) -> Plan {
             ema_decay: 0.9,
             cache_mib: 16,
             threads: 1,
+            by_area: Switch::Off,
         },
         engine: EngineConfig::default(),
         postprocessing: PostProcessing::default(),
