@@ -16,6 +16,7 @@ pub mod mask;
 pub mod mask_pairs;
 pub mod sampler;
 pub mod split;
+pub mod synthetic;
 pub mod truth;
 
 mod decide;
