@@ -39,7 +39,8 @@ impl ModuleMapper for Initializer {
         let shape = param.dims().to_vec();
         let [outputs, inputs, height, width] = shape[..] else { return param };
         let area = height * width;
-        let values = if self.path.part() == "head" {
+        let gives_output = self.path.part() == "head" || self.path.name() == "objects.maps.weight";
+        let values = if gives_output {
             let limit = (6.0 / ((inputs + outputs) * area) as f32).sqrt();
             self.draw(outputs * inputs * area, move |rng| rng.uniform(-limit, limit))
         } else {

@@ -81,7 +81,7 @@ impl Example {
 /// Which images to show, given scores sorted worst first: `worst` from the front, `best` from
 /// the back (best first), `median` around the middle. No image is chosen twice; with too few
 /// images the worst have precedence, then the best.
-pub fn select_examples(per_image: &[ImageScore], worst: usize, median: usize, best: usize) -> Vec<(Rank, &ImageScore)> {
+pub fn select_examples<T>(per_image: &[T], worst: usize, median: usize, best: usize) -> Vec<(Rank, &T)> {
     let count = per_image.len();
     let worst = worst.min(count);
     let best = best.min(count - worst);

@@ -3,16 +3,26 @@
 //! Fill a [`ReportData`], then [`render`] it or [`write`](fn@write) it. Overlays are also of use on their
 //! own: see [`overlay`](fn@overlay), [`comparison`] and [`picture_grid`].
 
+pub mod chart;
 pub mod curves;
 pub mod data;
+mod digits;
 pub mod example;
+mod exposure;
 pub mod headline;
 pub mod html;
+pub mod instances;
+mod marks;
+mod numbers;
+pub mod objects;
 pub mod overlay;
+mod palette;
+pub mod panoptic;
 pub mod picture;
 mod tables;
 
-pub use curves::{Chart, charts};
+pub use chart::Chart;
+pub use curves::charts;
 pub use data::{
     ClassPixels, Command, DataSummary, Environment, FaultEntry, HistoryPoint, PlanEntry, ReportData, SizeCount,
     SplitCount,
@@ -20,5 +30,8 @@ pub use data::{
 pub use example::{Example, Rank, select_examples};
 pub use headline::headline;
 pub use html::{render, write};
+pub use instances::{Verdicts, comparison_instances, overlay_instances};
+pub use objects::{ImageObjects, objects_csv};
 pub use overlay::{Tints, comparison, overlay};
+pub use panoptic::{comparison_panoptic, overlay_panoptic};
 pub use picture::{Picture, picture_grid};

@@ -1,40 +1,37 @@
 //! Objects that overlap in a map with one number a pixel.
 
 use vibhag_core::{Annotation, Error, ErrorKind, IdMap, ImageAnnotations, Result, Rle, Shape};
-use vibhag_imaging::rasterize;
 
-/// The mask of `annotation` in an image of `width` x `height`.
+pub(super) use super::shape::mask_of;
+
+/// A map of the numbers of `objects`, and what of them is hidden. The numbers are those of [`numbers`].
 ///
 /// # Errors
-/// When it has a mask of another size.
-pub(super) fn mask_of(annotation: &Annotation, width: usize, height: usize) -> Result<Rle> {
-    match &annotation.shape {
-        Shape::Polygons(polygons) => Ok(rasterize(polygons, width, height)),
-        Shape::Mask(mask) if (mask.width(), mask.height()) == (width, height) => Ok(mask.clone()),
-        Shape::Mask(mask) => Err(Error::new(
-            ErrorKind::SizeMismatch,
-            format!("a mask of {}x{} pixels on an image of {width}x{height}", mask.width(), mask.height()),
-        )
-        .at(format!("object {}", annotation.id))
-        .hint("masks have the size of their image")),
-    }
+/// As [`stack`].
+pub(super) fn flatten(image: &ImageAnnotations, objects: &[&Annotation], name: &str) -> Result<(IdMap, Vec<String>)> {
+    let mut losses = Vec::new();
+    let numbers = numbers(objects, u32::MAX, name, &mut losses)?;
+    let map = stack(image, objects, &numbers, name, &mut losses)?;
+    Ok((map, losses))
 }
 
-/// A map of the numbers of `objects`, and what of them is hidden.
-///
-/// Each object keeps its id where ids fit and differ; otherwise all are numbered 1, 2, ... in their order. Where two
-/// overlap, the smaller one is seen, as in [`vibhag_core::annotation::paint`].
+/// A map of `objects` under `numbers`, of which several may share one; what is hidden is added to `losses`. Where two
+/// overlap, the smaller one is seen, and crowds lie below all, as in [`vibhag_core::annotation::paint`].
 ///
 /// # Errors
-/// As [`mask_of`].
-pub(super) fn flatten(image: &ImageAnnotations, objects: &[&Annotation], name: &str) -> Result<(IdMap, Vec<String>)> {
+/// When a mask has another size than the image.
+pub(super) fn stack(
+    image: &ImageAnnotations,
+    objects: &[&Annotation],
+    numbers: &[u32],
+    name: &str,
+    losses: &mut Vec<String>,
+) -> Result<IdMap> {
     let (width, height) = (image.width, image.height);
-    let mut losses = Vec::new();
-    let numbers = numbers(objects, name, &mut losses);
     let masks = objects.iter().map(|object| mask_of(object, width, height)).collect::<Result<Vec<Rle>>>()?;
     let mut order: Vec<usize> = (0..masks.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(masks[index].area()));
-    // By position first: ids may be any numbers.
+    order.sort_by_key(|&index| (!objects[index].crowd, std::cmp::Reverse(masks[index].area())));
+    // By position first: numbers may be any.
     let mut places = IdMap::empty(width, height);
     for index in order {
         let ids = places.ids_mut();
@@ -55,20 +52,28 @@ pub(super) fn flatten(image: &ImageAnnotations, objects: &[&Annotation], name: &
             lost => losses.push(format!("{name}: object {id}: {lost} of {area} pixels lie under other objects")),
         }
     }
-    Ok((places, losses))
+    Ok(places)
 }
 
-/// The numbers under which the objects are written.
-fn numbers(objects: &[&Annotation], name: &str, losses: &mut Vec<String>) -> Vec<u32> {
-    let own: Option<Vec<u32>> =
-        objects.iter().map(|object| u32::try_from(object.id).ok().filter(|&id| id > 0)).collect();
+/// The numbers under which the objects are written, up to `largest`: their ids where these fit and differ, otherwise 1,
+/// 2, ... in their order.
+///
+/// # Errors
+/// When there are more objects than numbers.
+pub(super) fn numbers(objects: &[&Annotation], largest: u32, name: &str, losses: &mut Vec<String>) -> Result<Vec<u32>> {
+    let fits = |id: &u32| (1..=largest).contains(id);
+    let own: Option<Vec<u32>> = objects.iter().map(|object| u32::try_from(object.id).ok().filter(fits)).collect();
     let mut sorted = own.clone().unwrap_or_default();
     sorted.sort_unstable();
     match own {
-        Some(own) if sorted.windows(2).all(|pair| pair[0] != pair[1]) => own,
+        Some(own) if sorted.windows(2).all(|pair| pair[0] != pair[1]) => Ok(own),
+        _ if objects.len() as u64 > u64::from(largest) => {
+            let what = format!("{} objects on one image, the format has numbers for {largest}", objects.len());
+            Err(Error::new(ErrorKind::Unsupported, what).hint("choose a format with larger numbers"))
+        }
         _ => {
-            losses.push(format!("{name}: objects are numbered anew: their ids are 0, doubled, or above 4294967295"));
-            (1..=objects.len() as u32).collect()
+            losses.push(format!("{name}: objects are numbered anew: their ids are 0, doubled, or above {largest}"));
+            Ok((1..=objects.len() as u32).collect())
         }
     }
 }

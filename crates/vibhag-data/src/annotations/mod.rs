@@ -5,16 +5,23 @@
 //! what it can hold comes back as it was.
 
 mod cellpose;
+pub mod coco;
+mod coco_panoptic;
+pub mod convert;
 mod dsb;
 mod export;
 mod flatten;
-mod id_map_file;
+pub(crate) mod id_map_file;
 mod image_files;
 mod instance_maps;
+mod json;
 mod label_maps;
 mod listed;
+pub mod memory;
 mod outline;
 mod penn_fudan;
+mod placing;
+pub mod shape;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +29,9 @@ use std::path::{Path, PathBuf};
 use vibhag_core::{Error, ImageAnnotations, Result, Rgb};
 
 use crate::fault::Fault;
+
+pub use convert::{Conversion, ConvertOptions, RoundTrip, convert};
+pub use shape::mask_of;
 
 /// A kind of object or stuff.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,8 +149,15 @@ pub struct Written {
 }
 
 /// All formats, the most particular first: the first that fits is taken.
-pub const ANNOTATION_FORMATS: &[AnnotationFormat] =
-    &[penn_fudan::FORMAT, dsb::FORMAT, cellpose::FORMAT, instance_maps::FORMAT];
+pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[
+    penn_fudan::FORMAT,
+    dsb::FORMAT,
+    cellpose::FORMAT,
+    instance_maps::FORMAT,
+    coco_panoptic::FORMAT,
+    coco_panoptic::two_channels::FORMAT,
+    coco::FORMAT,
+];
 
 /// The format called `name`.
 ///
