@@ -80,6 +80,9 @@ impl Rle {
                 value = false;
             }
         }
+        if value {
+            ends.push((left + box_width) * height);
+        }
         Self::from_ends(width, height, ends)
     }
 
@@ -319,5 +322,7 @@ mod tests {
         let whole = mask(&[".....", "..#..", ".###.", "..##."]);
         let inside = mask(&[".#.", "###", ".##"]);
         assert_eq!(Rle::from_box((5, 4), (1, 1), 3, inside.pixels()), Rle::from_mask(&whole));
+        let column = Rle::from_box((3, 2), (1, 0), 1, &[true, true]);
+        assert_eq!(column, Rle::from_mask(&mask(&[".#.", ".#."])), "a box as high as the mask ends too");
     }
 }
