@@ -7,9 +7,9 @@ use std::sync::Arc;
 use vibhag_core::annotation::paint;
 use vibhag_core::color::class_color;
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Annotation, Class, ClassTable, Error, ImageAnnotations, Panoptic, Result, Rle, Segment, Shape};
-use vibhag_imaging::rasterize;
+use vibhag_core::{Annotation, Class, ClassTable, Error, ImageAnnotations, Panoptic, Result, Rle, Segment};
 
+use crate::annotations::shape::mask_of;
 use crate::annotations::{AnnotationFormat, AnnotationSource, Category};
 use crate::coding::{CodingKind, MaskCoding};
 use crate::dataset::{Dataset, Sample};
@@ -44,8 +44,10 @@ impl Annotated {
             crowd: annotation.crowd,
             score: annotation.score.unwrap_or(1.0) as f32,
         };
-        let masks: Vec<(Rle, Segment)> =
-            annotations.iter().map(|one| (mask_of(one, width, height), segment(one))).collect();
+        let masks: Vec<(Rle, Segment)> = annotations
+            .iter()
+            .map(|one| Ok((mask_of(one, width, height)?, segment(one))))
+            .collect::<Result<_>>()?;
         Ok(paint(width, height, &masks))
     }
 
@@ -57,14 +59,6 @@ impl Annotated {
     pub(crate) fn subset(&self, indices: &[usize]) -> Self {
         let images = indices.iter().filter_map(|&index| self.images.get(index).copied()).collect();
         Self { images, ..self.clone() }
-    }
-}
-
-/// The pixels of `annotation` on an image of `width` x `height`.
-pub fn mask_of(annotation: &Annotation, width: usize, height: usize) -> Rle {
-    match &annotation.shape {
-        Shape::Mask(mask) => mask.clone(),
-        Shape::Polygons(polygons) => rasterize(polygons, width, height),
     }
 }
 

@@ -29,9 +29,9 @@ pub enum Output {
     Probabilities,
     /// `objects.csv`: a row for every object, with its measures.
     Table,
-    /// `coco.json`: all objects as COCO instances with scores.
+    /// `coco/`: all objects as COCO instances with scores.
     Coco,
-    /// `panoptic/NAME.png` and `panoptic.json`: all segments in COCO's panoptic format.
+    /// `coco-panoptic/`: all segments in COCO's panoptic format.
     Panoptic,
 }
 
@@ -43,7 +43,7 @@ impl Output {
 
     /// Whether it is one file for all images.
     fn is_collected(self) -> bool {
-        matches!(self, Self::Table | Self::Coco)
+        matches!(self, Self::Table | Self::Coco | Self::Panoptic)
     }
 }
 

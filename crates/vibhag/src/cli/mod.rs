@@ -11,8 +11,9 @@ use vibhag::evaluate::{self, Selection};
 use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
 use vibhag::scores::Scores;
+use vibhag::convert::ConvertRequest;
 use vibhag::synth::SynthRequest;
-use vibhag::{bench, demo, doctor, models, predict, synth};
+use vibhag::{bench, convert, demo, doctor, models, predict, synth};
 use vibhag_data::split::Split;
 use vibhag_nn::bundle::Flips;
 use vibhag_nn::device::DeviceChoice;
@@ -147,7 +148,17 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             print::failures(&failed);
             Ok(findings(!failed.is_empty()))
         }
-        Command::Convert { .. } => Ok(ExitCode::SUCCESS),
+        Command::Convert { input, output, format, from, drop, common } => {
+            let quiet = common.quiet || common.json;
+            let request = ConvertRequest { input, out: output, to: format, from, drop, quiet };
+            let result = convert::convert(&request)?;
+            if common.json {
+                json(&result)?;
+            } else {
+                print::convert(&result)?;
+            }
+            Ok(findings(!result.failed.is_empty() || !result.losses.is_empty() || !result.faults.is_empty()))
+        }
         Command::Synth { output, images, first, size, seed, format, common } => {
             let size = parse_size(&size)?;
             let result = synth::synth(&SynthRequest { out: output, images, first, size, seed, format })?;
