@@ -192,6 +192,9 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let json = serde_json::to_string_pretty(&judged.scores)
         .map_err(|e| Error::new(ErrorKind::Io, "cannot write the evaluation").because(e))?;
     write(&request.run.join("evaluation.json"), &json)?;
+    if let Some(table) = &judged.table {
+        write(&request.run.join("objects.csv"), table)?;
+    }
     let report = request.run.join("report.html");
     report::write_run_report(
         &report,
