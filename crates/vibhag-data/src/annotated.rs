@@ -44,10 +44,8 @@ impl Annotated {
             crowd: annotation.crowd,
             score: annotation.score.unwrap_or(1.0) as f32,
         };
-        let masks: Vec<(Rle, Segment)> = annotations
-            .iter()
-            .map(|one| Ok((mask_of(one, width, height)?, segment(one))))
-            .collect::<Result<_>>()?;
+        let masks: Vec<(Rle, Segment)> =
+            annotations.iter().map(|one| Ok((mask_of(one, width, height)?, segment(one)))).collect::<Result<_>>()?;
         Ok(paint(width, height, &masks))
     }
 
@@ -69,6 +67,14 @@ impl Annotated {
 pub(crate) fn open(root: &Path, format: &AnnotationFormat) -> Result<Dataset> {
     let source: Arc<dyn AnnotationSource> = (format.open)(root)?.into();
     from_source(root, format.name, source)
+}
+
+/// All images of `source`, in its order, and the classes of its categories.
+pub fn all(source: Arc<dyn AnnotationSource>) -> (Annotated, ClassTable) {
+    let background = source.categories().iter().all(|category| category.thing);
+    let classes = class_table(source.categories(), background);
+    let images = (0..source.images().len()).collect();
+    (Annotated { source, images, first_class: u16::from(background) }, classes)
 }
 
 /// A data set over `source`.

@@ -112,4 +112,3 @@ pub fn write_id_map(stem: &Path, map: &IdMap) -> Result<PathBuf> {
     id_map_file::write_ids(&path, map, false)?;
     Ok(path)
 }
-

@@ -1,6 +1,8 @@
 //! `vibhag evaluate`: a model on data, or anybody's masks against the truth, always at the
 //! images' original size.
 
+pub mod folders;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -237,7 +237,8 @@ fn write_picture(path: PathBuf, picture: &vibhag_report::Picture, files: &mut Ve
 }
 
 fn write_json(path: PathBuf, value: &impl Serialize, files: &mut Vec<PathBuf>) -> Result<()> {
-    let json = serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(&path).because(e))?;
+    let json =
+        serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(&path).because(e))?;
     std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
     files.push(path);
     Ok(())

@@ -177,11 +177,12 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     };
     let dataset = Arc::new(examined.dataset);
     let source: Arc<dyn SampleSource> = dataset.clone();
-    let outcome = trainer::train(&plan, source, Roles { train: &learnt_from, val: &val }, &options).inspect_err(|_| {
-        if !request.resume {
-            forget_unstarted(&request.run);
-        }
-    })?;
+    let outcome =
+        trainer::train(&plan, source, Roles { train: &learnt_from, val: &val }, &options).inspect_err(|_| {
+            if !request.resume {
+                forget_unstarted(&request.run);
+            }
+        })?;
 
     if plan.task.has_objects() {
         tune::tune(&outcome.model, &dataset, &val, request.device, request.quiet)?;

@@ -34,7 +34,8 @@ impl Border {
             [TAU / length, length * rng.uniform(0.02, 0.075), rng.uniform(0.0, TAU)]
         });
         let reach = size[0].hypot(size[1]) as i32 + 2;
-        let height = |at: i32| waves.iter().map(|[pace, height, phase]| height * (pace * at as f32 + phase).sin()).sum();
+        let height =
+            |at: i32| waves.iter().map(|[pace, height, phase]| height * (pace * at as f32 + phase).sin()).sum();
         Self { normal: [angle.cos(), angle.sin()], point, wave: (-reach..=reach).map(height).collect() }
     }
 

@@ -56,8 +56,9 @@ impl SyntheticConfig {
         let Self { width, height, things, radius, .. } = self;
         let side = 1..=16_384;
         if !side.contains(width) || !side.contains(height) {
-            return Err(Error::config(format!("synthetic images of {width}x{height}"))
-                .hint("sides go from 1 to 16384 pixels"));
+            return Err(
+                Error::config(format!("synthetic images of {width}x{height}")).hint("sides go from 1 to 16384 pixels")
+            );
         }
         if things.is_empty() || *things.end() > 500 {
             return Err(Error::config(format!("{} to {} objects in a synthetic image", things.start(), things.end()))

@@ -44,8 +44,7 @@ impl Shape {
         let tilt = rng.uniform(0.0, TAU);
         let squeeze = rng.uniform(0.8, 1.0);
         let axis = [tilt.cos(), tilt.sin()];
-        let round =
-            |middle: f32, half: f32| Outline::Round { middle, half, axis, stretch: 1.0 / squeeze };
+        let round = |middle: f32, half: f32| Outline::Round { middle, half, axis, stretch: 1.0 / squeeze };
         // Corners by angle and share of the radius.
         let polygon = |corners: &[(f32, f32)]| {
             let place = |&(angle, share): &(f32, f32)| {
@@ -62,10 +61,13 @@ impl Shape {
                 round(0.5 * (radius + inner), 0.5 * (radius - inner))
             }
             Kind::Square => polygon(&[0.0, 0.25, 0.5, 0.75].map(|share| (share * TAU, 1.0))),
-            Kind::Triangle => polygon(&[0.0, 1.0, 2.0].map(|corner| ((corner + rng.uniform(-0.12, 0.12)) * TAU / 3.0, 1.0))),
+            Kind::Triangle => {
+                polygon(&[0.0, 1.0, 2.0].map(|corner| ((corner + rng.uniform(-0.12, 0.12)) * TAU / 3.0, 1.0)))
+            }
             Kind::Star => {
                 let inner = rng.uniform(0.4, 0.5);
-                let corner = |index: u8| (f32::from(index) * PI / 5.0, if index.is_multiple_of(2) { 1.0 } else { inner });
+                let corner =
+                    |index: u8| (f32::from(index) * PI / 5.0, if index.is_multiple_of(2) { 1.0 } else { inner });
                 polygon(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(corner))
             }
             Kind::Bar => {

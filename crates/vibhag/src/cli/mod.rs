@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use vibhag::convert::ConvertRequest;
 use vibhag::evaluate::{self, Selection};
 use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
 use vibhag::scores::Scores;
-use vibhag::convert::ConvertRequest;
 use vibhag::synth::SynthRequest;
 use vibhag::{bench, convert, demo, doctor, models, predict, synth};
 use vibhag_data::split::Split;
@@ -111,8 +111,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(findings(failed > 0))
         }
-        Command::Evaluate { model, data, split, format, truth, pred, fast, device, common } => {
+        Command::Evaluate { model, data, split, format, truth, pred, task, fast, device, common } => {
             let (scores, failed) = match (model, data, truth, pred) {
+                (_, _, Some(truth), Some(pred)) if task.has_objects() => {
+                    evaluate::folders::objects(&truth, &pred, task)?
+                }
                 (_, _, Some(truth), Some(pred)) => {
                     let (found, failed) = evaluate::folders(&truth, &pred)?;
                     (Scores::Semantic(Box::new(found)), failed)

@@ -136,11 +136,7 @@ impl<'a> Found<'a> {
             let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let id = Some(self.entries.len() as u64 + 1);
             self.entries.push(ImageEntry { id, name: file_name, path: None, split: None });
-            self.annotations.push(ImageAnnotations {
-                width: image.width(),
-                height: image.height(),
-                annotations,
-            });
+            self.annotations.push(ImageAnnotations { width: image.width(), height: image.height(), annotations });
         }
         Ok(())
     }
@@ -148,11 +144,8 @@ impl<'a> Found<'a> {
     pub(super) fn write(self, out: &Path) -> Result<()> {
         if self.wanted.contains(&Output::Table) {
             let path = out.join("objects.csv");
-            let images: Vec<ImageObjects<'_>> = self
-                .table
-                .iter()
-                .map(|(image, regions, segments)| ImageObjects { image, regions, segments })
-                .collect();
+            let images: Vec<ImageObjects<'_>> =
+                self.table.iter().map(|(image, regions, segments)| ImageObjects { image, regions, segments }).collect();
             std::fs::write(&path, objects_csv(&images, self.classes)?).map_err(|e| Error::io(&path, e))?;
         }
         let categories: Vec<Category> = self
@@ -186,6 +179,8 @@ fn write_annotations(source: &Memory, format: &str, folder: &Path) -> Result<()>
     let written = (annotations::named(format)?.write)(source, folder)?;
     match written.failed.first() {
         None => Ok(()),
-        Some(failure) => Err(Error::new(ErrorKind::Io, format!("annotations could not be written: {failure}")).at_path(folder)),
+        Some(failure) => {
+            Err(Error::new(ErrorKind::Io, format!("annotations could not be written: {failure}")).at_path(folder))
+        }
     }
 }

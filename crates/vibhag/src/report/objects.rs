@@ -13,12 +13,18 @@ pub(super) fn examples(run: &RunReport<'_>) -> Vec<ObjectExample> {
     let classes = &run.plan.classes;
     match &run.judged.scores {
         Scores::Semantic(_) => Vec::new(),
-        Scores::Instances(found) => chosen(run, &found.per_image, |row| &row.image, |row, rank, image, truth, found| {
-            ObjectExample::of_instances(row, rank, image, truth, found, classes)
-        }),
-        Scores::Panoptic(found) => chosen(run, &found.per_image, |row| &row.image, |row, rank, image, truth, found| {
-            ObjectExample::of_panoptic(row, rank, image, truth, found, classes)
-        }),
+        Scores::Instances(found) => chosen(
+            run,
+            &found.per_image,
+            |row| &row.image,
+            |row, rank, image, truth, found| ObjectExample::of_instances(row, rank, image, truth, found, classes),
+        ),
+        Scores::Panoptic(found) => chosen(
+            run,
+            &found.per_image,
+            |row| &row.image,
+            |row, rank, image, truth, found| ObjectExample::of_panoptic(row, rank, image, truth, found, classes),
+        ),
     }
 }
 
@@ -34,10 +40,8 @@ fn chosen<T>(
         .filter_map(|(rank, row)| {
             let index = *run.judged.index.get(name(row))?;
             let Truth::Segments(found) = run.judged.kept.get(&index)? else { return None };
-            let drawn = run
-                .dataset
-                .load_segments(index)
-                .and_then(|(image, truth)| draw(row, rank, &image, &truth, found));
+            let drawn =
+                run.dataset.load_segments(index).and_then(|(image, truth)| draw(row, rank, &image, &truth, found));
             drawn.map_err(|error| tracing::warn!("no picture of {}: {error}", name(row))).ok()
         })
         .collect()
