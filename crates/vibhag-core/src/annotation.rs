@@ -70,9 +70,41 @@ pub fn paint(width: usize, height: usize, masks: &[(Rle, Segment)]) -> Panoptic 
     Panoptic { ids, segments }
 }
 
+/// The masks of the segments 1..=`count` of `ids`, in one pass over the pixels.
+pub fn masks_of(ids: &IdMap, count: usize) -> Vec<Rle> {
+    let (width, height) = (ids.width(), ids.height());
+    let mut ends: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let mut last = 0u32;
+    for position in 0..width * height {
+        let id = ids.ids()[position % height * width + position / height];
+        if id != last {
+            // A run of one segment ends where that of another begins.
+            for change in [last, id] {
+                if let Some(ends) = (change as usize).checked_sub(1).and_then(|index| ends.get_mut(index)) {
+                    ends.push(position);
+                }
+            }
+            last = id;
+        }
+    }
+    if let Some(ends) = (last as usize).checked_sub(1).and_then(|index| ends.get_mut(index)) {
+        ends.push(width * height);
+    }
+    ends.into_iter().map(|ends| Rle::from_ends(width, height, ends)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn masks_of_segments_are_those_of_their_pixels() {
+        let ids = IdMap::new(4, 3, vec![1, 1, 0, 2, 1, 3, 3, 2, 0, 0, 3, 2]).unwrap();
+        for (index, mask) in masks_of(&ids, 4).iter().enumerate() {
+            let id = index as u32 + 1;
+            assert_eq!(*mask, Rle::from_fn(4, 3, |x, y| ids.ids()[y * 4 + x] == id), "{id}");
+        }
+    }
 
     #[test]
     fn the_smaller_object_is_seen_and_a_covered_one_vanishes() {

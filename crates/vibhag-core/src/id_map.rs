@@ -21,10 +21,7 @@ impl IdMap {
     /// When the number of ids is not `width * height` or the map is empty.
     pub fn new(width: usize, height: usize, ids: Vec<u32>) -> Result<Self> {
         if ids.is_empty() || ids.len() != width * height {
-            return Err(Error::new(
-                ErrorKind::Decode,
-                format!("{} ids do not make a {width}x{height} map", ids.len()),
-            ));
+            return Err(Error::new(ErrorKind::Decode, format!("{} ids do not make a {width}x{height} map", ids.len())));
         }
         Ok(Self { width, height, ids })
     }

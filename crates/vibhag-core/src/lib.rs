@@ -11,6 +11,7 @@ pub mod label_map;
 pub mod preprocessing;
 pub mod rle;
 pub mod rng;
+pub mod task;
 
 pub use annotation::{Annotation, ImageAnnotations, Polygon, Shape};
 pub use class_table::{Class, ClassTable};
@@ -22,3 +23,4 @@ pub use label_map::{BinaryMask, LabelMap};
 pub use preprocessing::{Geometry, Preprocessing};
 pub use rle::Rle;
 pub use rng::{Purpose, Rng};
+pub use task::{Grouping, Head, RAYS, Task};

@@ -197,7 +197,7 @@ impl Rle {
     /// The pixels that are foreground in any of `masks`, which have one size; `None` of nothing.
     pub fn union(masks: &[Self]) -> Option<Self> {
         let first = masks.first()?;
-        let mut runs: Vec<(usize, usize)> = masks.iter().flat_map(|mask| mask.runs()).collect();
+        let mut runs: Vec<(usize, usize)> = masks.iter().flat_map(Self::runs).collect();
         runs.sort_unstable();
         let mut ends: Vec<usize> = Vec::new();
         for (start, length) in runs {

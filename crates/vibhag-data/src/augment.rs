@@ -7,8 +7,11 @@ mod prepared;
 
 pub use config::AugmentConfig;
 pub use prepared::Prepared;
-use vibhag_core::{Error, Geometry, Image, LabelMap, Preprocessing, Purpose, Result, Rng};
-use vibhag_imaging::{Affine, warp_image, warp_labels};
+use vibhag_core::{Error, Geometry, Head, Image, Panoptic, Preprocessing, Purpose, Result, Rng};
+use vibhag_imaging::instances::{self, VOID};
+use vibhag_imaging::{Affine, warp_ids, warp_image, warp_labels};
+
+use crate::truth::{SegmentRules, Truth};
 
 /// What names the random numbers of one rendering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +39,18 @@ pub struct Augmenter {
     preprocessing: Preprocessing,
     config: AugmentConfig,
     ignore: Option<u16>,
+    objects: Option<(Head, SegmentRules)>,
+}
+
+/// Where a rendering goes. Slices have the length that [`Augmenter::shape`] and [`Augmenter::target_planes`] tell.
+#[derive(Debug)]
+pub struct Rendering<'a> {
+    /// Normalised planes (channels x height x width).
+    pub planes: &'a mut [f32],
+    /// A label a pixel.
+    pub labels: &'a mut [u16],
+    /// The targets of the head (target planes x height x width).
+    pub targets: &'a mut [f32],
 }
 
 impl Augmenter {
@@ -60,7 +75,19 @@ impl Augmenter {
         if height == 0 || width == 0 {
             return Err(Error::config(format!("network input of {height}x{width} pixels is empty")));
         }
-        Ok(Self { preprocessing, config, ignore })
+        Ok(Self { preprocessing, config, ignore, objects: None })
+    }
+
+    /// The same augmenter for segments: renders the targets of `head` beside the labels.
+    #[must_use]
+    pub fn with_objects(mut self, head: Head, rules: SegmentRules) -> Self {
+        self.objects = Some((head, rules));
+        self
+    }
+
+    /// Planes of the targets; none without objects.
+    pub fn target_planes(&self) -> usize {
+        self.objects.as_ref().map_or(0, |(head, _)| head.target_planes())
     }
 
     /// Channels, height and width of a rendered sample.
@@ -79,14 +106,13 @@ impl Augmenter {
     ///
     /// # Errors
     /// As [`Prepared::new`].
-    pub fn prepare(&self, image: Image, labels: LabelMap) -> Result<Prepared> {
-        Prepared::new(image, labels, &self.preprocessing, self.moves(), self.ignore)
+    pub fn prepare(&self, image: Image, truth: impl Into<Truth>) -> Result<Prepared> {
+        Prepared::new(image, truth.into(), &self.preprocessing, self.moves(), self.ignore)
     }
 
-    /// Renders `sample` as augmented by `key`: normalised planes into `planes`
-    /// (channels x height x width) and labels into `labels` (height x width). Without
-    /// augmentation this is the plain resize, or the central window.
-    pub fn render(&self, sample: &Prepared, key: Key, planes: &mut [f32], labels: &mut [u16]) {
+    /// Renders `sample` as augmented by `key`. Without augmentation this is the plain resize, or the central window.
+    /// Of segments it also returns those that the window shows: their numbers in the sample, in the order of the ids.
+    pub fn render(&self, sample: &Prepared, key: Key, out: Rendering<'_>) -> Option<Panoptic> {
         let geometry = &self.preprocessing.geometry;
         let (height, width) = geometry.size();
         let moved = self.moves();
@@ -98,7 +124,7 @@ impl Augmenter {
             Geometry::Resize { .. } => {
                 let to = |w: usize, h: usize| placement.map.then(Affine::scaling(w as f64, h as f64));
                 let image_map = to(sample.image.width(), sample.image.height());
-                (image_map, to(sample.labels.width(), sample.labels.height()), None)
+                (image_map, to(sample.truth.width(), sample.truth.height()), None)
             }
             Geometry::Window { .. } => (placement.map, placement.map, self.ignore),
         };
@@ -109,8 +135,35 @@ impl Augmenter {
             warp_image(&sample.image, &image_map, displacement, width, height)
         };
         photometry::apply(&self.config, &mut pixels, width, self.preprocessing.channels, key);
-        self.preprocessing.normalize_to_planes(&pixels, planes);
-        labels.copy_from_slice(&warp_labels(&sample.labels, &label_map, displacement, outside, width, height));
+        self.preprocessing.normalize_to_planes(&pixels, out.planes);
+        match &sample.truth {
+            Truth::Labels(labels) => {
+                let warped = warp_labels(labels, &label_map, displacement, outside, width, height);
+                out.labels.copy_from_slice(&warped);
+                None
+            }
+            Truth::Segments(map) => {
+                let ids = warp_ids(&map.ids, &label_map, displacement, VOID, width, height);
+                self.render_objects(map, ids, out)
+            }
+        }
+    }
+
+    /// Labels and targets of a window that shows `ids` of `map`.
+    fn render_objects(&self, map: &Panoptic, mut ids: Vec<u32>, out: Rendering<'_>) -> Option<Panoptic> {
+        let (head, rules) = self.objects.as_ref()?;
+        let (_, height, width) = self.shape();
+        for (label, &id) in out.labels.iter_mut().zip(&ids) {
+            *label = rules.label(map, id);
+        }
+        let objects: Vec<u32> = ids.iter().map(|&id| rules.object(map, id)).collect();
+        instances::targets(*head, &objects, width, height, out.targets);
+        // Beyond the image nothing is known, as where there is no segment.
+        ids.iter_mut().filter(|id| **id == VOID).for_each(|id| *id = 0);
+        let mut shown = vibhag_core::IdMap::new(width, height, ids).ok()?;
+        let kept = shown.make_dense();
+        let segments = kept.iter().filter_map(|&id| map.segments.get(id as usize - 1).cloned()).collect();
+        Panoptic::new(shown, segments).ok()
     }
 }
 

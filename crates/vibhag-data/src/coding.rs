@@ -24,6 +24,8 @@ pub enum CodingKind {
     Colors,
     /// Every value above 0 is foreground: instance numbers, or parts of one object.
     Foreground,
+    /// There are annotated objects instead of masks.
+    Objects,
 }
 
 impl CodingKind {
@@ -222,6 +224,10 @@ impl fmt::Display for MaskCoding {
             CodingKind::Foreground => {
                 let name = self.entries.iter().find(|entry| entry.label == 1).map_or("foreground", |e| e.name.as_str());
                 return write!(f, "foreground masks: 0 = background, every other value = {name}");
+            }
+            CodingKind::Objects => {
+                let names: Vec<&str> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
+                return write!(f, "annotated objects: {}", names.join(", "));
             }
             CodingKind::Binary => "binary masks",
             CodingKind::Indices => "class indices",

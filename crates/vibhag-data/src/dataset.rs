@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Image, LabelMap, Result};
+use vibhag_core::{ClassTable, Error, Image, LabelMap, Panoptic, Result, Task};
 
+use crate::annotated::{self, Annotated};
+use crate::annotations::{self, ANNOTATION_FORMATS, AnnotationFormat};
 use crate::classes;
 use crate::coding::MaskCoding;
 use crate::decide::decide;
@@ -55,6 +57,8 @@ pub struct Dataset {
     pub faults: Vec<Fault>,
     /// What was learned from each sample's mask, in the order of `samples`.
     pub(crate) masks: Vec<Option<MaskRecord>>,
+    /// Annotated objects, where the data set has them instead of masks.
+    pub(crate) annotated: Option<Annotated>,
 }
 
 /// What the user may prescribe when opening a data set.
@@ -68,6 +72,8 @@ pub struct OpenOptions {
     pub ignore: Option<u16>,
     /// Take the nearest expected mask value instead of refusing an unexpected one.
     pub snap: bool,
+    /// What the data is wanted for; decides which formats are tried first.
+    pub task: Task,
 }
 
 /// Opens the data set in folder `root`: recognises the format, pairs images with masks, looks
@@ -77,6 +83,9 @@ pub struct OpenOptions {
 /// When the folder cannot be read, no format fits, there is no image in it, or no mask can be
 /// understood.
 pub fn open(root: &Path, options: &OpenOptions) -> Result<Dataset> {
+    if let Some(format) = annotation_format(root, options)? {
+        return annotated::open(root, format);
+    }
     if !root.is_dir() {
         let what = if root.exists() { "not a folder" } else { "no such folder" };
         return Err(Error::new(ErrorKind::Io, what).at_path(root).hint("give the folder that holds images and masks"));
@@ -84,6 +93,34 @@ pub fn open(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     let format = formats::choose(root, options.format.as_deref())?;
     let listing = (format.load)(root)?;
     assemble(root, format.name, listing, options)
+}
+
+/// The annotation format to open `root` with, if any: asked for by name, or recognised where objects are wanted or no
+/// format of masks fits.
+fn annotation_format(root: &Path, options: &OpenOptions) -> Result<Option<&'static AnnotationFormat>> {
+    let known = |name: &str| ANNOTATION_FORMATS.iter().find(|format| format.name == name);
+    if let Some(name) = &options.format {
+        let found = known(name);
+        return match found {
+            None if options.task.has_objects() => annotations::named(name).map(Some),
+            found => Ok(found),
+        };
+    }
+    if !root.exists() {
+        return Ok(None);
+    }
+    let masks_fit = || root.is_dir() && formats::FORMATS.iter().any(|format| (format.detect)(root));
+    if !options.task.has_objects() && masks_fit() {
+        return Ok(None);
+    }
+    let found = annotations::recognise(root);
+    if found.is_none() && options.task.has_objects() {
+        let names: Vec<&str> = ANNOTATION_FORMATS.iter().map(|format| format.name).collect();
+        return Err(Error::config(format!("no format that tells objects apart fits, as {} needs", options.task))
+            .at_path(root)
+            .hint(format!("name it with --format ({})", names.join(", "))));
+    }
+    Ok(found)
 }
 
 fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) -> Result<Dataset> {
@@ -127,7 +164,17 @@ fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) 
         }
     }
     faults.sort();
-    Ok(Dataset { root: root.to_owned(), format: format.to_owned(), samples, classes, coding, notes, faults, masks })
+    Ok(Dataset {
+        root: root.to_owned(),
+        format: format.to_owned(),
+        samples,
+        classes,
+        coding,
+        notes,
+        faults,
+        masks,
+        annotated: None,
+    })
 }
 
 impl Dataset {
@@ -161,6 +208,9 @@ impl Dataset {
     /// When the mask is missing, cannot be decoded or holds an unexpected value.
     pub fn load_mask(&self, index: usize) -> Result<LabelMap> {
         let sample = self.sample(index)?;
+        if self.annotated.is_some() {
+            return Ok(self.read_segments(index)?.class_map(self.segment_rules().nothing));
+        }
         let Some(path) = &sample.mask else {
             return Err(Error::new(ErrorKind::MissingPair, "the image has no mask")
                 .at_path(&sample.image)
@@ -181,6 +231,39 @@ impl Dataset {
         Ok((image, labels))
     }
 
+    /// Whether objects are told apart.
+    pub fn has_objects(&self) -> bool {
+        self.annotated.is_some()
+    }
+
+    /// The segments of sample `index`.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the data set does not tell objects apart.
+    pub fn read_segments(&self, index: usize) -> Result<Panoptic> {
+        let sample = self.sample(index)?;
+        let Some(annotated) = &self.annotated else {
+            return Err(Error::new(ErrorKind::Unsupported, format!("{} does not tell objects apart", self.format))
+                .at_path(&self.root)
+                .hint("open it for an instance or panoptic task, or give data with annotated objects"));
+        };
+        annotated
+            .read(index)
+            .map_err(|error| if error.at.path.is_some() { error } else { error.at_path(&sample.image) })
+    }
+
+    /// Image and segments of sample `index`, of the same size.
+    ///
+    /// # Errors
+    /// As [`Dataset::load_image`] and [`Dataset::read_segments`], or when the sizes differ.
+    pub fn load_segments(&self, index: usize) -> Result<(Image, Panoptic)> {
+        let image = self.load_image(index)?;
+        let map = self.read_segments(index)?;
+        let sizes = ((image.width(), image.height()), (map.ids.width(), map.ids.height()));
+        check_sizes(sizes.0, sizes.1, &self.samples[index].image)?;
+        Ok((image, map))
+    }
+
     /// The data set with the samples at `indices` only, in that order.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
@@ -192,6 +275,7 @@ impl Dataset {
             samples: valid().map(|index| self.samples[index].clone()).collect(),
             masks: valid().map(|index| self.masks[index].clone()).collect(),
             faults: self.faults.iter().filter(concerns).cloned().collect(),
+            annotated: self.annotated.as_ref().map(|annotated| annotated.subset(indices)),
             ..self.clone()
         }
     }
@@ -202,12 +286,16 @@ impl Dataset {
         let hashes: Vec<(String, String)> = self
             .samples
             .par_iter()
+            .enumerate()
             .zip(&self.masks)
-            .map(|(sample, record)| {
+            .map(|((index, sample), record)| {
                 let of = |path: &Path| read_bytes(path).map_or_else(|_| String::new(), |bytes| hash(&bytes));
                 let mask = match (record, &sample.mask) {
                     (Some(record), _) => record.hash.clone(),
                     (None, Some(path)) => of(path),
+                    (None, None) if self.annotated.is_some() => {
+                        self.read_segments(index).map_or_else(|_| String::new(), |map| segments_hash(&map))
+                    }
                     (None, None) => String::new(),
                 };
                 (of(&sample.image), mask)
@@ -225,6 +313,16 @@ impl Dataset {
         }
         hash(text.as_bytes())
     }
+}
+
+/// A hash over the pixels and classes of segments.
+pub(crate) fn segments_hash(map: &Panoptic) -> String {
+    let mut bytes: Vec<u8> = Vec::with_capacity(4 * map.ids.ids().len());
+    bytes.extend(map.ids.ids().iter().flat_map(|id| id.to_le_bytes()));
+    bytes.extend(
+        map.segments.iter().flat_map(|segment| [segment.class, u16::from(segment.crowd)]).flat_map(u16::to_le_bytes),
+    );
+    hash(&bytes)
 }
 
 /// Fails unless an image and its mask (at `path`) have the same width and height.

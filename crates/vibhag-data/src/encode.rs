@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use png::{BitDepth, ColorType, Encoder};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, LabelMap, Result};
+use vibhag_core::{ClassTable, Error, IdMap, LabelMap, Result};
+
+use crate::annotations::id_map_file;
 
 /// Writes `labels` as a palette PNG whose indices are the labels and whose palette holds the
 /// class colours; labels above 255 make it a 16-bit grey PNG.
@@ -95,4 +97,18 @@ fn encode_error(error: png::EncodingError, path: &Path) -> Error {
         png::EncodingError::IoError(error) => Error::io(path, error).hint("check free space and permissions"),
         other => Error::new(ErrorKind::Io, format!("cannot write the PNG: {other}")).at_path(path).because(other),
     }
+}
+
+/// Writes object numbers to `stem` with the ending that fits: `.png` of 16 bits up to 65,535, `.tif` of 32 bits above.
+/// Returns the path.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_id_map(stem: &Path, map: &IdMap) -> Result<PathBuf> {
+    let mut name = stem.as_os_str().to_owned();
+    name.push(".");
+    name.push(id_map_file::extension_for(map));
+    let path = PathBuf::from(name);
+    id_map_file::write_ids(&path, map, false)?;
+    Ok(path)
 }

@@ -1,7 +1,7 @@
 //! What one look at every file tells: sizes, channels, class pixels, statistics, duplicates,
 //! faults. The planner and the doctor work from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vibhag_core::{Error, Image, Result, Samples};
 
-use crate::dataset::{Dataset, Sample, check_sizes};
+use crate::dataset::{Dataset, Sample, check_sizes, segments_hash};
 use crate::decode::{decode_image, read_bytes};
 use crate::fault::Fault;
 use crate::survey::{MaskRecord, hash};
@@ -37,6 +37,43 @@ pub struct SampleRecord {
     pub ignored_pixels: u64,
     /// Whether image and mask can be used for training.
     pub usable: bool,
+    /// Its objects, where they are told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ObjectRecord>,
+}
+
+/// What is known of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ObjectRecord {
+    /// Its class.
+    pub class: u16,
+    /// Its pixels.
+    pub area: u32,
+    /// Longer side of its box in pixels.
+    pub extent: u32,
+    /// Its pixels over those of its convex hull, 0..=1.
+    pub solidity: f32,
+}
+
+/// The objects of a data set together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ObjectSummary {
+    /// Number of objects.
+    pub count: usize,
+    /// Median number of objects in an image.
+    pub median_per_image: usize,
+    /// Largest number of objects in an image.
+    pub most_per_image: usize,
+    /// Median area in pixels.
+    pub median_area: u32,
+    /// Longer side of the box that 95 of 100 objects stay below, in pixels.
+    pub extent_95: u32,
+    /// Longer side of the largest box, in pixels.
+    pub extent_max: u32,
+    /// Median solidity (pixels over those of the convex hull).
+    pub median_solidity: f32,
+    /// Share of objects whose solidity is below 0.8.
+    pub concave_share: f32,
 }
 
 /// What is known of a data set.
@@ -71,6 +108,9 @@ pub struct Fingerprint {
     pub ignored_pixels: u64,
     /// Number of usable masks that contain each class, by label.
     pub images_with_class: Vec<usize>,
+    /// The objects of all usable samples together, where they are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectSummary>,
     /// Ids of samples whose image files are identical, a list for each content.
     pub duplicates: Vec<Vec<String>>,
     /// Every fault, those found on opening included.
@@ -98,9 +138,10 @@ pub fn scan(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Fing
     let looks: Vec<Look> = dataset
         .samples
         .par_iter()
+        .enumerate()
         .zip(&dataset.masks)
-        .map(|(sample, mask)| {
-            let look = look_at(dataset, sample, mask.as_ref());
+        .map(|((index, sample), mask)| {
+            let look = look_at(dataset, index, sample, mask.as_ref());
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
             look
         })
@@ -135,7 +176,7 @@ fn store(fingerprint: &Fingerprint, path: &Path) -> Result<()> {
     std::fs::rename(&partial, path).map_err(|error| Error::io(path, error))
 }
 
-fn look_at(dataset: &Dataset, sample: &Sample, mask: Option<&MaskRecord>) -> Look {
+fn look_at(dataset: &Dataset, index: usize, sample: &Sample, mask: Option<&MaskRecord>) -> Look {
     let mut record = SampleRecord { id: sample.id.clone(), ..SampleRecord::default() };
     if let Some(mask) = mask {
         record.mask_hash.clone_from(&mask.hash);
@@ -160,7 +201,40 @@ fn look_at(dataset: &Dataset, sample: &Sample, mask: Option<&MaskRecord>) -> Loo
             Ok(()) => count_classes(dataset, mask, &mut record),
         }
     }
+    if dataset.has_objects()
+        && let Err(error) = count_objects(dataset, index, (image.width(), image.height()), &mut record)
+    {
+        fault = Some(Fault::from_error(Some(&sample.id), &sample.image, &error));
+    }
     Look { record, moments: moments(&image), fault }
+}
+
+/// Counts the pixels of classes and measures the objects of an annotated sample.
+fn count_objects(dataset: &Dataset, index: usize, size: (usize, usize), record: &mut SampleRecord) -> Result<()> {
+    let map = dataset.read_segments(index)?;
+    check_sizes(size, (map.ids.width(), map.ids.height()), &dataset.samples[index].image)?;
+    record.mask_hash = segments_hash(&map);
+    record.class_pixels = vec![0; dataset.classes.len()];
+    for &label in map.class_map(dataset.segment_rules().nothing).labels() {
+        match record.class_pixels.get_mut(usize::from(label)) {
+            Some(pixels) => *pixels += 1,
+            None => record.ignored_pixels += 1,
+        }
+    }
+    let objects: BTreeSet<u32> = map.objects(&dataset.classes).collect();
+    let regions = vibhag_imaging::regions::measure(&map.ids, None)?;
+    record.objects = regions
+        .into_iter()
+        .filter(|region| objects.contains(&region.id))
+        .map(|region| ObjectRecord {
+            class: map.segments[region.id as usize - 1].class,
+            area: region.area as u32,
+            extent: region.bounds[2].max(region.bounds[3]) as u32,
+            solidity: region.solidity as f32,
+        })
+        .collect();
+    record.usable = true;
+    Ok(())
 }
 
 fn count_classes(dataset: &Dataset, mask: &MaskRecord, record: &mut SampleRecord) {
@@ -246,9 +320,32 @@ fn summarize(dataset: &Dataset, looks: Vec<Look>) -> Fingerprint {
         images_with_class: (0..dataset.classes.len())
             .map(|c| of_class(c).filter(|&pixels| pixels > 0).count())
             .collect(),
+        objects: dataset.has_objects().then(|| summarize_objects(&usable)),
         duplicates: duplicates(&samples),
         faults,
         samples,
+    }
+}
+
+fn summarize_objects(samples: &[&SampleRecord]) -> ObjectSummary {
+    let per_image = sorted(samples.iter().map(|record| record.objects.len()));
+    let all = || samples.iter().flat_map(|record| &record.objects);
+    let areas = sorted(all().map(|object| object.area as usize));
+    let extents = sorted(all().map(|object| object.extent as usize));
+    let mut solidity: Vec<f32> = all().map(|object| object.solidity).collect();
+    solidity.sort_by(f32::total_cmp);
+    let at = |values: &[usize], share: f64| {
+        values.get(((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1))).copied().unwrap_or(0)
+    };
+    ObjectSummary {
+        count: areas.len(),
+        median_per_image: at(&per_image, 0.5),
+        most_per_image: at(&per_image, 1.0),
+        median_area: at(&areas, 0.5) as u32,
+        extent_95: at(&extents, 0.95) as u32,
+        extent_max: at(&extents, 1.0) as u32,
+        median_solidity: solidity.get(solidity.len() / 2).copied().unwrap_or(0.0),
+        concave_share: solidity.partition_point(|&value| value < 0.8) as f32 / solidity.len().max(1) as f32,
     }
 }
 

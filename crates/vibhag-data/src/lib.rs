@@ -1,5 +1,6 @@
 //! Decoders, dataset formats, fingerprint, splits, augmentation and the threaded batch loader.
 
+pub mod annotated;
 pub mod annotations;
 pub mod augment;
 pub mod classes;
@@ -15,6 +16,8 @@ pub mod mask;
 pub mod mask_pairs;
 pub mod sampler;
 pub mod split;
+pub mod synthetic;
+pub mod truth;
 
 mod decide;
 mod jpeg;
@@ -29,3 +32,4 @@ pub use formats::{FORMATS, Format};
 pub use loader::{Batch, BatchLoader, LoaderOptions, SampleSource};
 pub use split::{Split, SplitOptions};
 pub use survey::MaskRecord;
+pub use truth::{SegmentRules, Truth};

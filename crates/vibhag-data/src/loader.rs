@@ -8,13 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Image, LabelMap, Preprocessing, Result};
+use vibhag_core::{Error, Head, Image, LabelMap, Panoptic, Preprocessing, Result};
 
 use self::cache::Cache;
 pub use self::epoch::Epoch;
-use crate::augment::{AugmentConfig, Augmenter, Key, Prepared};
+use crate::augment::{AugmentConfig, Augmenter, Key, Prepared, Rendering};
 use crate::dataset::Dataset;
 use crate::sampler::{batch_count, batch_positions, epoch_order};
+use crate::truth::SegmentRules;
 
 /// Where decoded samples come from.
 pub trait SampleSource: Send + Sync {
@@ -32,6 +33,14 @@ pub trait SampleSource: Send + Sync {
     /// When a file cannot be read or does not fit.
     fn load(&self, index: usize) -> Result<(Image, LabelMap)>;
 
+    /// Decodes sample `index` with its segments.
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not fit, or the source does not tell objects apart.
+    fn load_segments(&self, index: usize) -> Result<(Image, Panoptic)> {
+        Err(Error::new(ErrorKind::Unsupported, "the data does not tell objects apart").at(self.name(index)))
+    }
+
     /// What people call sample `index`.
     fn name(&self, index: usize) -> String;
 }
@@ -43,6 +52,10 @@ impl SampleSource for Dataset {
 
     fn load(&self, index: usize) -> Result<(Image, LabelMap)> {
         Dataset::load(self, index)
+    }
+
+    fn load_segments(&self, index: usize) -> Result<(Image, Panoptic)> {
+        Dataset::load_segments(self, index)
     }
 
     fn name(&self, index: usize) -> String {
@@ -76,6 +89,8 @@ pub struct LoaderOptions {
     /// Whether an unreadable sample is replaced by the next one of the epoch (left out when
     /// batches may be short) and recorded, or ends the epoch with an error.
     pub skip_bad: bool,
+    /// Load segments and render the targets of this head from them.
+    pub objects: Option<(Head, SegmentRules)>,
 }
 
 impl LoaderOptions {
@@ -93,6 +108,7 @@ impl LoaderOptions {
             shuffle: true,
             full_batches: true,
             skip_bad: false,
+            objects: None,
         }
     }
 
@@ -110,6 +126,10 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Labels, NHW.
     pub labels: Vec<u16>,
+    /// Targets of the head, N x target planes x HW; empty without objects.
+    pub targets: Vec<f32>,
+    /// The segments that each sample shows; empty without objects.
+    pub segments: Vec<Panoptic>,
     /// Samples in the batch.
     pub n: usize,
     /// Channels.
@@ -165,7 +185,10 @@ impl BatchLoader {
         if options.batch == 0 {
             return Err(Error::config("a batch of 0 samples").hint("use a batch of at least 1"));
         }
-        let augmenter = Augmenter::new(options.preprocessing.clone(), options.augment.clone(), options.ignore)?;
+        let mut augmenter = Augmenter::new(options.preprocessing.clone(), options.augment.clone(), options.ignore)?;
+        if let Some((head, rules)) = &options.objects {
+            augmenter = augmenter.with_objects(*head, rules.clone());
+        }
         let cache = Mutex::new(Cache::new(options.cache_bytes));
         Ok(Self { inner: Arc::new(Inner { source, options, augmenter, cache, skipped: Mutex::default() }) })
     }
@@ -208,6 +231,9 @@ impl Inner {
         let (image_len, label_len) = (c * h * w, h * w);
         let mut images = vec![0.0; positions.len() * image_len];
         let mut labels = vec![0; positions.len() * label_len];
+        let target_len = self.augmenter.target_planes() * h * w;
+        let mut targets = vec![0.0; positions.len() * target_len];
+        let mut segments = Vec::new();
         let mut samples = Vec::with_capacity(positions.len());
         for (position, copy) in positions {
             if cancelled() {
@@ -215,15 +241,23 @@ impl Inner {
             }
             let Some((sample, prepared)) = self.first_good(order, position)? else { continue };
             let slot = samples.len();
-            let key = Key { seed: options.seed, epoch, sample, copy };
-            let planes = &mut images[slot * image_len..][..image_len];
-            self.augmenter.render(&prepared, key, planes, &mut labels[slot * label_len..][..label_len]);
+            // A sample that an epoch holds several times is seen in as many ways.
+            let times = order.iter().filter(|&&other| other == sample).count();
+            let earlier = order[..position].iter().filter(|&&other| other == sample).count();
+            let key = Key { seed: options.seed, epoch, sample, copy: copy * times + earlier };
+            let out = Rendering {
+                planes: &mut images[slot * image_len..][..image_len],
+                labels: &mut labels[slot * label_len..][..label_len],
+                targets: &mut targets[slot * target_len..][..target_len],
+            };
+            segments.extend(self.augmenter.render(&prepared, key, out));
             samples.push(sample);
         }
         let n = samples.len();
         images.truncate(n * image_len);
         labels.truncate(n * label_len);
-        Ok((n > 0).then_some(Batch { images, labels, n, c, h, w, samples }))
+        targets.truncate(n * target_len);
+        Ok((n > 0).then_some(Batch { images, labels, targets, segments, n, c, h, w, samples }))
     }
 
     /// The sample at `position` of the order, or what replaces it when it is bad.
@@ -253,7 +287,10 @@ impl Inner {
         if let Some(skipped) = lock(&self.skipped).get(&sample) {
             return Err(Error::new(ErrorKind::Decode, skipped.message.clone()));
         }
-        let load = || self.source.load(sample).and_then(|(image, labels)| self.augmenter.prepare(image, labels));
+        let load = || match &self.options.objects {
+            None => self.source.load(sample).and_then(|(image, labels)| self.augmenter.prepare(image, labels)),
+            Some(_) => self.source.load_segments(sample).and_then(|(image, map)| self.augmenter.prepare(image, map)),
+        };
         // A panic in a decoder must not leave the consumer waiting for its batch.
         let loaded = catch_unwind(AssertUnwindSafe(load))
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Decode, "the decoder failed without an explanation")));

@@ -12,6 +12,16 @@ pub fn epoch_order(seed: u64, epoch: u64, indices: &[usize], shuffle: bool) -> V
     order
 }
 
+/// Each of `indices` as often as windows of `window` pixels cover its image, `pixels(index)` being the image's: at least
+/// once and at most [`MOST_WINDOWS`] times. Large images then are not learnt from less than small ones.
+pub fn by_area(indices: &[usize], window: usize, pixels: impl Fn(usize) -> usize) -> Vec<usize> {
+    let times = |index: usize| ((pixels(index) + window / 2) / window.max(1)).clamp(1, MOST_WINDOWS);
+    indices.iter().flat_map(|&index| std::iter::repeat_n(index, times(index))).collect()
+}
+
+/// Windows of one image in an epoch at most.
+pub const MOST_WINDOWS: usize = 16;
+
 /// Batches that `samples` samples make; none without samples. A last partial batch counts.
 pub fn batch_count(samples: usize, batch: usize) -> usize {
     samples.div_ceil(batch.max(1))
@@ -45,6 +55,14 @@ mod tests {
         sorted.sort_unstable();
         assert_eq!(sorted, indices);
         assert_eq!(epoch_order(1, 2, &indices, false), indices);
+    }
+
+    #[test]
+    fn large_images_come_as_often_as_windows_cover_them() {
+        let pixels = [100, 149, 150, 1000, 1_000_000];
+        let found = by_area(&[0, 1, 2, 3], 100, |index| pixels[index]);
+        assert_eq!(found, [vec![0, 1, 2, 2], vec![3; 10]].concat());
+        assert_eq!(by_area(&[4], 100, |index| pixels[index]).len(), MOST_WINDOWS);
     }
 
     #[test]

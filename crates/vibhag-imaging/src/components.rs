@@ -95,7 +95,7 @@ pub fn label_components(mask: &BinaryMask, connectivity: Connectivity) -> Compon
     Components { labels, areas, width, height }
 }
 
-fn find(parents: &mut [u32], mut label: u32) -> u32 {
+pub(crate) fn find(parents: &mut [u32], mut label: u32) -> u32 {
     while parents[label as usize] != label {
         let grandparent = parents[parents[label as usize] as usize];
         parents[label as usize] = grandparent;
@@ -104,7 +104,7 @@ fn find(parents: &mut [u32], mut label: u32) -> u32 {
     label
 }
 
-fn unite(parents: &mut [u32], a: u32, b: u32) -> u32 {
+pub(crate) fn unite(parents: &mut [u32], a: u32, b: u32) -> u32 {
     let (a, b) = (find(parents, a), find(parents, b));
     let (low, high) = (a.min(b), a.max(b));
     parents[high as usize] = low;

@@ -1,6 +1,6 @@
 //! Geometric warps by an affine map and an optional smooth displacement, in one interpolation.
 
-use vibhag_core::{Image, LabelMap, Samples};
+use vibhag_core::{IdMap, Image, LabelMap, Samples};
 
 use crate::displacement::{Displacement, RowScratch};
 
@@ -76,21 +76,43 @@ pub fn warp_labels(
     width: usize,
     height: usize,
 ) -> Vec<u16> {
-    let (columns, rows) = (labels.width() as i32, labels.height() as i32);
-    let source = labels.labels();
-    let mut out = vec![0; width * height];
+    nearest(labels.labels(), (labels.width(), labels.height()), map, displacement, outside, (width, height))
+}
+
+/// Samples `ids` into `width` x `height` pixels by the nearest pixel; beyond the border they are `outside`.
+pub fn warp_ids(
+    ids: &IdMap,
+    map: &Affine,
+    displacement: Option<&Displacement>,
+    outside: u32,
+    width: usize,
+    height: usize,
+) -> Vec<u32> {
+    nearest(ids.ids(), (ids.width(), ids.height()), map, displacement, Some(outside), (width, height))
+}
+
+fn nearest<T: Copy + Default>(
+    source: &[T],
+    sides: (usize, usize),
+    map: &Affine,
+    displacement: Option<&Displacement>,
+    outside: Option<T>,
+    (width, height): (usize, usize),
+) -> Vec<T> {
+    let (columns, rows) = (sides.0 as i32, sides.1 as i32);
+    let mut out = vec![T::default(); width * height];
     let mut positions = Positions::new(map, displacement, width);
     for (row, line) in out.chunks_exact_mut(width.max(1)).enumerate() {
-        for (label, &[x, y]) in line.iter_mut().zip(positions.row(row)) {
+        for (value, &[x, y]) in line.iter_mut().zip(positions.row(row)) {
             let (mut column, mut row) = (floor(x), floor(y));
             if column < 0 || row < 0 || column >= columns || row >= rows {
                 if let Some(outside) = outside {
-                    *label = outside;
+                    *value = outside;
                     continue;
                 }
                 (column, row) = (fold(column, columns), fold(row, rows));
             }
-            *label = source[row as usize * columns as usize + column as usize];
+            *value = source[row as usize * columns as usize + column as usize];
         }
     }
     out

@@ -41,7 +41,7 @@ pub fn bootstrap_mean(values: &[f64], resamples: usize, confidence: f64, seed: u
 }
 
 /// The `q`-quantile of sorted, non-empty values with linear interpolation (numpy's default).
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let position = q * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);

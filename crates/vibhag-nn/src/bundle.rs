@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Preprocessing, Result};
+use vibhag_core::{ClassTable, Error, Grouping, Preprocessing, Result, Task};
 
 use crate::weights::{self, Precision};
 use crate::{Network, NetworkConfig};
@@ -16,7 +16,7 @@ use crate::{Network, NetworkConfig};
 /// Version of the bundle's layout; readers refuse newer ones.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Flipped copies of the input whose probabilities are averaged (test-time augmentation).
+/// Mirrored and turned copies of the input whose outputs are averaged (test-time augmentation).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flips {
@@ -27,16 +27,50 @@ pub enum Flips {
     /// Both axes and their combination: specimens, which have none.
     #[default]
     All,
+    /// The four of `all` and each turned by a quarter; of an input that is not square, those of `all`.
+    Turns,
+}
+
+/// One copy of an input: mirrored, then transposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Top and bottom are exchanged.
+    pub vertical: bool,
+    /// Left and right are exchanged.
+    pub horizontal: bool,
+    /// Rows become columns, after mirroring.
+    pub transposed: bool,
+}
+
+impl View {
+    const fn new(vertical: bool, horizontal: bool, transposed: bool) -> Self {
+        Self { vertical, horizontal, transposed }
+    }
+
+    /// Whether the copy is the input itself.
+    pub fn is_identity(self) -> bool {
+        self == Self::new(false, false, false)
+    }
 }
 
 impl Flips {
-    /// Axes (NCHW) along which each copy is flipped; the identity comes first.
-    pub fn axes(self) -> &'static [&'static [isize]] {
-        let all: &[&[isize]] = &[&[], &[3], &[2], &[2, 3]];
+    /// The copies of an input of `size` (height, width); the input itself comes first.
+    pub fn views(self, [height, width]: [usize; 2]) -> &'static [View] {
+        const VIEWS: [View; 8] = [
+            View::new(false, false, false),
+            View::new(false, true, false),
+            View::new(true, false, false),
+            View::new(true, true, false),
+            View::new(false, false, true),
+            View::new(false, true, true),
+            View::new(true, false, true),
+            View::new(true, true, true),
+        ];
         match self {
-            Self::None => &all[..1],
-            Self::Horizontal => &all[..2],
-            Self::All => all,
+            Self::None => &VIEWS[..1],
+            Self::Horizontal => &VIEWS[..2],
+            Self::Turns if height == width => &VIEWS,
+            Self::All | Self::Turns => &VIEWS[..4],
         }
     }
 }
@@ -44,17 +78,20 @@ impl Flips {
 /// How probabilities become masks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PostProcessing {
-    /// Average the probabilities over flipped copies of the input.
+    /// Average probabilities and maps over mirrored and turned copies of the input.
     pub tta: Flips,
     /// Foreground probability from which a pixel counts as foreground (binary tasks only).
     pub threshold: f32,
     /// Share by which neighbouring windows overlap, in 0..0.9 (window geometry only).
     pub overlap: f32,
+    /// How objects are read from the maps; none where classes are all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grouping: Option<Grouping>,
 }
 
 impl Default for PostProcessing {
     fn default() -> Self {
-        Self { tta: Flips::All, threshold: 0.5, overlap: 0.5 }
+        Self { tta: Flips::All, threshold: 0.5, overlap: 0.5, grouping: None }
     }
 }
 
@@ -80,8 +117,8 @@ pub struct Manifest {
     pub format_version: u32,
     /// Version of Vibhag that wrote it.
     pub vibhag_version: String,
-    /// `semantic`.
-    pub task: String,
+    /// What the model finds.
+    pub task: Task,
     /// SHA-256 of `weights.safetensors`.
     #[serde(default)]
     pub weights_sha256: String,
@@ -124,6 +161,19 @@ pub fn save(folder: &Path, manifest: &Manifest, network: &Network, plan_toml: &s
         std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
     std::fs::rename(&staging, folder).map_err(|e| Error::io(folder, e))
+}
+
+/// Replaces the manifest of the bundle in `folder` (or in `folder/model`); the weights stay.
+///
+/// # Errors
+/// I/O errors, with the file.
+pub fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<()> {
+    let text =
+        toml::to_string(manifest).map_err(|e| Error::new(ErrorKind::Model, "cannot write the manifest").because(e))?;
+    let path = locate(folder).join("manifest.toml");
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, text).map_err(|e| Error::io(&partial, e))?;
+    std::fs::rename(&partial, &path).map_err(|e| Error::io(&path, e))
 }
 
 /// Reads the manifest of the bundle in `folder`; a run folder that holds `model/` will do.

@@ -2,12 +2,12 @@
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use vibhag_core::{Error, Result};
+use vibhag_core::{Error, Head, Result};
 
 use crate::blocks::{Order, Upsampling};
 use crate::decoders::{Decoder, PyramidUNet, SegNetDecoder, UNetDecoder};
 use crate::encoders::{ENCODERS, Encoder, EncoderInfo, PlainEncoder, Vgg, encoder_info};
-use crate::heads::SemanticHead;
+use crate::heads::{ObjectHead, SemanticHead};
 use crate::init;
 use crate::network::Network;
 use crate::registry::{
@@ -25,8 +25,14 @@ pub struct NetworkConfig {
     pub encoder: Option<String>,
     /// Channels of the input.
     pub in_channels: usize,
-    /// Channels of the output: classes, or 1 for a binary task.
+    /// Channels of the class logits: classes, or 1 for a binary task.
     pub out_channels: usize,
+    /// The maps that follow them.
+    #[serde(default)]
+    pub head: Head,
+    /// Hidden channels before the maps; of no effect without them.
+    #[serde(default = "default_head_width")]
+    pub head_width: usize,
     /// Widths of the architecture's own encoder, finest level first; their number is the depth.
     /// Empty with an encoder from the registry.
     pub widths: Vec<usize>,
@@ -52,12 +58,26 @@ impl NetworkConfig {
             encoder: encoder.map(str::to_owned),
             in_channels,
             out_channels,
+            head: Head::Semantic,
+            head_width: HEAD_WIDTH,
             widths: if own { info.widths.to_vec() } else { Vec::new() },
             decoder_channels: if own { Vec::new() } else { DECODER_CHANNELS.to_vec() },
             upsampling: if own { info.upsampling } else { Upsampling::Nearest },
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// Channels of the output: class logits, then the maps of the head.
+    pub fn planes(&self) -> usize {
+        self.out_channels + self.head.maps()
+    }
+
+    /// The same network with another head.
+    #[must_use]
+    pub fn with_head(mut self, head: Head) -> Self {
+        self.head = head;
+        self
     }
 
     /// Builds the network with initial weights that `seed` alone decides. On an autodiff device
@@ -93,8 +113,10 @@ impl NetworkConfig {
         };
         let kernel = if self.encoder.is_some() || self.architecture == "segnet" { 3 } else { 1 };
         let head = SemanticHead::new(decoder.out_channels(), self.out_channels, kernel, device);
+        let objects = (self.head != Head::Semantic)
+            .then(|| ObjectHead::new(decoder.out_channels(), self.head_width, self.head.maps(), device));
         let stride = specs.iter().map(|spec| spec.stride).max().unwrap_or(1);
-        Ok(Network::assemble(encoder, decoder, head, stride, self.clone()))
+        Ok(Network::assemble(encoder, decoder, head, objects, stride, self.clone()))
     }
 
     pub(crate) fn prefixes(&self) -> Prefixes {
@@ -109,6 +131,9 @@ impl NetworkConfig {
         let info = find_architecture(&self.architecture)?;
         if self.in_channels == 0 || self.out_channels == 0 {
             return Err(Error::config("a network needs at least one input and one output channel"));
+        }
+        if self.head_width == 0 {
+            return Err(Error::config("network.head_width must be above zero"));
         }
         if self.encoder.is_some() && !info.takes_encoder {
             let takers: Vec<&str> =
@@ -130,6 +155,13 @@ impl NetworkConfig {
         }
         Ok(())
     }
+}
+
+/// Hidden channels of an object head.
+const HEAD_WIDTH: usize = 32;
+
+fn default_head_width() -> usize {
+    HEAD_WIDTH
 }
 
 /// Deeper than this no image is large enough.

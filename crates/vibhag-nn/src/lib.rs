@@ -29,6 +29,7 @@ mod config;
 mod init;
 mod named;
 mod network;
+mod output;
 mod registry;
 
 pub use config::NetworkConfig;
@@ -36,4 +37,5 @@ pub use encoders::{ENCODERS, EncoderInfo, PretrainedInfo, encoder_info};
 pub use engine::{Burn, Engine, Interpolation};
 pub use named::{LoadReport, NamedTensor, is_statistic};
 pub use network::Network;
+pub use output::activate_output;
 pub use registry::{ARCHITECTURES, ArchitectureInfo, architecture_info};

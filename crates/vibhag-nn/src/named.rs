@@ -150,6 +150,7 @@ impl Path {
         let prefix = match self.part() {
             "encoder" => self.prefixes.encoder,
             "decoder" => self.prefixes.decoder,
+            "objects" => "objects.",
             _ => self.prefixes.head,
         };
         let own: Vec<&str> = self.segments.iter().skip(1).flatten().map(String::as_str).collect();

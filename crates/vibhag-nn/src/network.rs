@@ -8,7 +8,7 @@ use crate::config::NetworkConfig;
 use crate::decoders::Decoder;
 use crate::encoders::Encoder;
 use crate::engine::{Burn, Engine};
-use crate::heads::SemanticHead;
+use crate::heads::{ObjectHead, SemanticHead};
 use crate::named;
 
 /// A segmentation network.
@@ -20,6 +20,7 @@ pub struct Network {
     encoder: Encoder,
     decoder: Decoder,
     head: SemanticHead,
+    objects: Option<ObjectHead>,
     stride: usize,
     #[module(skip)]
     config: NetworkConfig,
@@ -30,10 +31,11 @@ impl Network {
         encoder: Encoder,
         decoder: Decoder,
         head: SemanticHead,
+        objects: Option<ObjectHead>,
         stride: usize,
         config: NetworkConfig,
     ) -> Self {
-        Self { encoder, decoder, head, stride, config }
+        Self { encoder, decoder, head, objects, stride, config }
     }
 
     /// What the network looks like.
@@ -51,25 +53,28 @@ impl Network {
         self.stride
     }
 
-    /// Logits of a batch of any size.
+    /// Logits of a batch of any size, followed by the maps of the head.
     ///
     /// # Shapes
-    /// `x` [N, `in_channels`, H, W] -> [N, `out_channels`, H, W].
+    /// `x` [N, `in_channels`, H, W] -> [N, [`NetworkConfig::planes`], H, W].
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let logits = self.run(&mut Burn, pad_to_multiple(x, self.stride));
         crop(logits, [height, width])
     }
 
-    /// Logits as `engine` computes them.
+    /// Logits and maps as `engine` computes them.
     ///
     /// # Shapes
-    /// `x` [N, `in_channels`, H, W] -> [N, `out_channels`, H, W]; both sides are multiples of
+    /// `x` [N, `in_channels`, H, W] -> [N, [`NetworkConfig::planes`], H, W]; both sides are multiples of
     /// [`Network::stride`].
     pub fn run<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
         let features = self.encoder.forward(engine, x, self.decoder.needs_pool_indices());
         let map = self.decoder.forward(engine, features);
-        self.head.forward(engine, map)
+        let Some(objects) = &self.objects else { return self.head.forward(engine, map) };
+        let logits = self.head.forward(engine, map.clone());
+        let maps = objects.forward(engine, map);
+        engine.concat(logits, maps)
     }
 
     /// The number of trained values; running statistics are not counted.
@@ -94,11 +99,11 @@ impl Network {
             "{}{over}: {} -> {} channels, {} parameters (encoder {}, decoder {}, head {}); features {}",
             self.config.architecture,
             self.config.in_channels,
-            self.config.out_channels,
+            self.config.planes(),
             self.parameters(),
             count(&|owner| owner == "encoder"),
             count(&|owner| owner == "decoder"),
-            count(&|owner| owner == "head"),
+            count(&|owner| matches!(owner, "head" | "objects")),
             maps.join(" "),
         )
     }

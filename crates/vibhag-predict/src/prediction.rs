@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vibhag_core::{ClassTable, LabelMap};
+use vibhag_core::{ClassTable, LabelMap, Panoptic};
 
 /// The result for one image, at the image's own size.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Prediction {
     pub probabilities: Option<Vec<Vec<f32>>>,
     /// Mean over pixels of the probability of the likelier or likeliest class, 0..=1.
     pub mean_confidence: f32,
+    /// The segments, where the model tells objects apart; `labels` are then their classes.
+    pub segments: Option<Panoptic>,
 }
 
 impl Prediction {
@@ -53,8 +55,12 @@ mod tests {
     #[test]
     fn plane_names_are_distinct_and_stay_in_their_folder() {
         let planes = vec![vec![0.5]; 3];
-        let prediction =
-            Prediction { labels: LabelMap::filled(1, 1, 0), probabilities: Some(planes), mean_confidence: 0.5 };
+        let prediction = Prediction {
+            labels: LabelMap::filled(1, 1, 0),
+            probabilities: Some(planes),
+            mean_confidence: 0.5,
+            segments: None,
+        };
         let table = ClassTable::from_names(["../up", "a b", "a/b"]);
         let names: Vec<String> = prediction.planes(&table).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["___up", "a_b", "a_b2"]);
@@ -66,6 +72,7 @@ mod tests {
             labels: LabelMap::filled(1, 1, 1),
             probabilities: Some(vec![vec![0.75]]),
             mean_confidence: 0.75,
+            segments: None,
         };
         let table = ClassTable::binary("naevus");
         assert_eq!(prediction.planes(&table), [("naevus".to_owned(), [0.75f32].as_slice())]);

@@ -5,7 +5,8 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Geometry, Image, Result};
+use vibhag_core::{Error, Geometry, Head, Image, Result};
+use vibhag_imaging::objects::ObjectMaps;
 use vibhag_nn::Network;
 use vibhag_nn::bundle::{self, Flips, Manifest};
 use vibhag_nn::device::DeviceChoice;
@@ -114,6 +115,20 @@ impl Predictor {
     }
 }
 
+impl Predictor {
+    /// The collected maps of one image, from which segments can be read with other values of
+    /// [`Grouping`](vibhag_core::Grouping) than the model's: a star head keeps candidates of at least
+    /// `least_objectness`.
+    ///
+    /// # Errors
+    /// As [`Self::predict`], or when the model tells no objects apart.
+    pub fn object_maps(&self, image: &Image, least_objectness: f32) -> Result<ObjectMaps> {
+        let mut sink = sink_for(&self.manifest, image, false, Some(least_objectness))?;
+        run_into(&mut sink, &self.manifest, &self.runner, self.batch, image, &mut |_| {})?;
+        sink.into_maps()?.1.ok_or_else(|| Error::config("the model tells no objects apart"))
+    }
+}
+
 /// Chooses the way through the network by the manifest's geometry.
 pub(crate) fn predict_with(
     manifest: &Manifest,
@@ -123,22 +138,55 @@ pub(crate) fn predict_with(
     image: &Image,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Prediction> {
+    let mut sink = sink_for(manifest, image, keep, None)?;
+    run_into(&mut sink, manifest, model, batch, image, progress)?;
+    let (mut prediction, maps) = sink.into_maps()?;
+    if let (Some(maps), Some(grouping)) = (maps, &manifest.postprocessing.grouping) {
+        let segments = maps.read(manifest.task, grouping)?;
+        prediction.labels = segments.class_map(nothing(manifest));
+        prediction.segments = Some(segments);
+    }
+    Ok(prediction)
+}
+
+/// The label of pixels that belong to no segment: the background, or void where there is none.
+fn nothing(manifest: &Manifest) -> u16 {
+    manifest.classes.ignore.unwrap_or(0)
+}
+
+fn sink_for(manifest: &Manifest, image: &Image, keep: bool, least_objectness: Option<f32>) -> Result<Sink> {
+    let (width, height) = (image.width(), image.height());
     let post = &manifest.postprocessing;
-    let mut sink = Sink::new(image.width(), image.height(), model.planes(), post.threshold, keep);
+    let sink = Sink::new(width, height, manifest.network.out_channels, post.threshold, keep);
+    let Some(grouping) = &post.grouping else { return Ok(sink) };
+    let least = least_objectness.unwrap_or(grouping.objectness);
+    let maps = ObjectMaps::new(manifest.network.head, &manifest.classes, (width, height), least)?;
+    Ok(sink.with_objects(maps))
+}
+
+fn run_into(
+    sink: &mut Sink,
+    manifest: &Manifest,
+    model: &impl Probabilities,
+    batch: usize,
+    image: &Image,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    let post = &manifest.postprocessing;
     match manifest.preprocessing.geometry {
-        Geometry::Resize { .. } => whole::predict(image, &manifest.preprocessing, model, &mut sink)?,
+        Geometry::Resize { .. } => whole::predict(image, &manifest.preprocessing, model, sink)?,
         Geometry::Window { .. } => {
             window::predict(
                 image,
                 &manifest.preprocessing,
                 window::Tiling { overlap: post.overlap, batch },
                 model,
-                &mut sink,
+                sink,
                 progress,
             )?;
         }
     }
-    sink.finish()
+    Ok(())
 }
 
 /// A manifest is a text file that people edit: nothing in it may lead to a panic later.
@@ -175,6 +223,15 @@ fn check(manifest: &Manifest, network: &Network) -> Result<()> {
     if height == 0 || width == 0 {
         return wrong(format!("an input of {height}x{width} pixels"));
     }
+    let head = config.head;
+    if manifest.task.has_objects() != (head != Head::Semantic)
+        || manifest.task.has_objects() != manifest.postprocessing.grouping.is_some()
+    {
+        return wrong(format!("task {}, head {head} and the post-processing do not belong together", manifest.task));
+    }
+    if manifest.task.has_objects() && matches!(pre.geometry, Geometry::Resize { .. }) {
+        return wrong("objects are found at the images' own resolution, not on resized images".to_owned());
+    }
     check_postprocessing(manifest)
 }
 
@@ -188,7 +245,7 @@ fn check_postprocessing(manifest: &Manifest) -> Result<()> {
             Error::config(format!("overlap {}", post.overlap)).hint("windows overlap by 0 to 0.9 of their side")
         );
     }
-    Ok(())
+    post.grouping.map_or(Ok(()), |grouping| grouping.validate())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use vibhag_core::{LabelMap, Result};
 
 use crate::prediction::Prediction;
+use vibhag_imaging::objects::ObjectMaps;
 
 /// Rows that are decided at once: enough for every core, little against an image.
 const BAND: usize = 32;
@@ -17,6 +18,7 @@ pub(crate) struct Sink {
     labels: Vec<u16>,
     kept: Option<Vec<Vec<f32>>>,
     confidence: f64,
+    objects: Option<ObjectMaps>,
 }
 
 impl Sink {
@@ -24,13 +26,26 @@ impl Sink {
     pub(crate) fn new(width: usize, height: usize, planes: usize, threshold: f32, keep: bool) -> Self {
         let kept = keep.then(|| (0..planes).map(|_| Vec::with_capacity(width * height)).collect());
         let labels = Vec::with_capacity(width * height);
-        Self { width, height, planes, threshold, labels, kept, confidence: 0.0 }
+        Self { width, height, planes, threshold, labels, kept, confidence: 0.0, objects: None }
+    }
+
+    /// The same sink, which also collects the maps that follow the probability planes.
+    #[must_use]
+    pub(crate) fn with_objects(mut self, objects: ObjectMaps) -> Self {
+        self.objects = Some(objects);
+        self
+    }
+
+    /// Planes of a row: probabilities, then maps.
+    fn row_planes(&self) -> usize {
+        self.objects.as_ref().map_or(self.planes, ObjectMaps::planes)
     }
 
     /// Takes the next `count` rows. `fill(row, values)` writes the probabilities of image row
-    /// `row` into `values` (planes x width); rows may be filled in any order, in parallel.
+    /// `row` and its maps into `values` (planes x width); rows may be filled in any order, in parallel.
     pub(crate) fn push(&mut self, count: usize, fill: impl Fn(usize, &mut [f32]) + Sync) {
-        let row_len = self.planes * self.width;
+        let row_len = self.row_planes() * self.width;
+        let class_len = self.planes * self.width;
         let first = self.labels.len() / self.width;
         let end = (first + count).min(self.height);
         let mut band = vec![0.0; BAND.min(count) * row_len];
@@ -46,26 +61,36 @@ impl Sink {
                 .enumerate()
                 .map(|(row, (values, labels))| {
                     fill(start + row, values);
-                    decide(values, threshold, labels)
+                    decide(&values[..class_len], threshold, labels)
                 })
                 .collect();
             // Added in row order, so that the sum does not depend on the threads.
             self.confidence += sums.iter().sum::<f64>();
             if let Some(kept) = &mut self.kept {
                 for row in band.chunks_exact(row_len) {
+                    let row = &row[..class_len];
                     for (plane, values) in kept.iter_mut().zip(row.chunks_exact(width)) {
                         plane.extend_from_slice(values);
                     }
                 }
             }
+            if let Some(objects) = &mut self.objects {
+                band.chunks_exact(row_len).for_each(|row| objects.push_row(row));
+            }
         }
     }
 
-    /// The prediction, once every row was pushed.
+    /// The collected maps and the prediction of the classes, once every row was pushed.
+    pub(crate) fn into_maps(mut self) -> Result<(Prediction, Option<ObjectMaps>)> {
+        let objects = self.objects.take();
+        Ok((self.finish()?, objects))
+    }
+
+    /// The prediction of the classes, once every row was pushed.
     pub(crate) fn finish(self) -> Result<Prediction> {
         let mean_confidence = (self.confidence / self.labels.len().max(1) as f64) as f32;
         let labels = LabelMap::new(self.width, self.height, self.labels)?;
-        Ok(Prediction { labels, probabilities: self.kept, mean_confidence })
+        Ok(Prediction { labels, probabilities: self.kept, mean_confidence, segments: None })
     }
 }
 

@@ -1,31 +1,15 @@
-//! Training curves and the histogram of scores as inline SVG. Colours of axes and text are CSS
-//! variables of the page, so the curves follow its light or dark scheme.
+//! Training curves and the histogram of scores.
 
-use kuva::backend::svg::SvgBackend;
 use kuva::plot::{Histogram, LegendPosition, LinePlot, ScatterPlot};
-use kuva::render::layout::{Layout, TickFormat};
+use kuva::render::layout::TickFormat;
 use kuva::render::plots::Plot;
-use kuva::render::render::render_multiple;
-use kuva::render::theme::Theme;
 use vibhag_metrics::ImageScore;
 
+use crate::chart::{Chart, draw, integers, layout_of};
 use crate::data::HistoryPoint;
 
-const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 280.0;
 /// Above this many points, markers would merge into a band.
 const MARKERS_UP_TO: usize = 40;
-
-/// A chart: inline SVG without external references.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chart {
-    /// Its heading.
-    pub title: String,
-    /// What it shows, for readers who cannot see it.
-    pub alt: String,
-    /// The `<svg>` element.
-    pub svg: String,
-}
 
 struct Series<'a> {
     name: &'a str,
@@ -94,8 +78,13 @@ pub fn charts(history: &[HistoryPoint]) -> Vec<Chart> {
 
 /// How many images have which Dice; `None` without images.
 pub fn score_histogram(per_image: &[ImageScore]) -> Option<Chart> {
+    histogram_of("histogram", "Dice", per_image.iter().map(|score| score.dice))
+}
+
+/// How many images have which value of the score `name`, up to 1; `None` without images. `key` is its own on the page.
+pub(crate) fn histogram_of(key: &str, name: &str, values: impl Iterator<Item = f64>) -> Option<Chart> {
     const BINS: usize = 20;
-    let values: Vec<f64> = per_image.iter().map(|score| score.dice).filter(|dice| dice.is_finite()).collect();
+    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     let low = values.iter().copied().reduce(f64::min)?;
     // Bins of 0.005, 0.01, 0.02 or 0.05, so that their edges are round numbers.
     let width = [0.005, 0.01, 0.02, 0.05].into_iter().find(|width| 1.0 - BINS as f64 * width <= low).unwrap_or(0.05);
@@ -107,15 +96,14 @@ pub fn score_histogram(per_image: &[ImageScore]) -> Option<Chart> {
     let edges = (0..=BINS).map(|edge| start + edge as f64 * width).collect();
     let highest = counts.iter().copied().fold(1.0, f64::max);
     let plot = Plot::Histogram(Histogram::new().with_precomputed(edges, counts).with_color("var(--series-3)"));
-    let layout = layout_of(std::slice::from_ref(&plot), "Dice of an image", &integers(highest))
+    let layout = layout_of(std::slice::from_ref(&plot), &format!("{name} of an image"), &integers(highest))
         .with_x_axis_min(start)
         .with_x_axis_max(1.0)
         .with_y_label("images");
     let mean = vibhag_metrics::functions::mean(values.iter().copied());
-    let title = "Images by Dice".to_owned();
-    let alt = format!("Histogram of {} images by Dice: lowest {low:.3}, mean {mean:.3}", values.len());
-    let svg = finish(&SvgBackend::new().render_scene(&render_multiple(vec![plot], layout)), "histogram", &alt);
-    Some(Chart { title, alt, svg })
+    let title = format!("Images by {name}");
+    let alt = format!("Histogram of {} images by {name}: lowest {low:.3}, mean {mean:.3}", values.len());
+    Some(draw(key, title, alt, vec![plot], layout))
 }
 
 fn line_chart(key: &str, title: &str, mut series: Vec<Series<'_>>, y_ticks: &TickFormat) -> Option<Chart> {
@@ -139,74 +127,7 @@ fn line_chart(key: &str, title: &str, mut series: Vec<Series<'_>>, y_ticks: &Tic
     // Inside the corner that the curve leaves: losses fall, scores rise.
     let corner = if key == "loss" { LegendPosition::InsideTopRight } else { LegendPosition::InsideBottomRight };
     let layout = layout_of(&plots, "epoch", y_ticks).with_legend_position(corner);
-    let svg = finish(&SvgBackend::new().render_scene(&render_multiple(plots, layout)), key, &alt);
-    Some(Chart { title: title.to_owned(), alt, svg })
-}
-
-/// Ticks of a count axis; fractions of an image would be confusing.
-fn integers(highest: f64) -> TickFormat {
-    if highest < 5.0 {
-        TickFormat::Custom(std::sync::Arc::new(|v| if v.fract() == 0.0 { format!("{v:.0}") } else { String::new() }))
-    } else {
-        TickFormat::Integer
-    }
-}
-
-fn layout_of(plots: &[Plot], x_label: &str, y_ticks: &TickFormat) -> Layout {
-    let ink = || "var(--ink)".to_owned();
-    let quiet = || "var(--rule)".to_owned();
-    let theme = Theme {
-        background: "none".to_owned(),
-        axis_color: ink(),
-        grid_color: quiet(),
-        tick_color: ink(),
-        text_color: ink(),
-        legend_bg: "none".to_owned(),
-        legend_border: "none".to_owned(),
-        font_family: Some("system-ui, sans-serif".to_owned()),
-        ..Theme::light()
-    };
-    Layout::auto_from_plots(plots)
-        .with_width(WIDTH)
-        .with_height(HEIGHT)
-        .with_theme(theme)
-        .with_x_label(x_label)
-        .with_y_tick_format(y_ticks.clone())
-        .with_legend_box(false)
-        .with_label_size(13)
-        .with_tick_size(12)
-        .with_body_size(13)
-}
-
-/// Makes the SVG fit for inlining: scalable, labelled, without the namespace (HTML needs none),
-/// and with identifiers that are unique on the page and the same in every rendering.
-fn finish(svg: &str, key: &str, alt: &str) -> String {
-    const CLIP: &str = "kuva-clip-";
-    let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let fill = "fill=\"var(--ink)\" font-family=\"system-ui, sans-serif\"";
-    let mut out = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\" {fill}>",
-        crate::html::escape_attribute(alt)
-    );
-    let mut seen: Vec<&str> = Vec::new();
-    let mut rest = body;
-    while let Some(at) = rest.find(CLIP) {
-        let after = &rest[at + CLIP.len()..];
-        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        let number = &after[..digits];
-        let index = seen.iter().position(|&known| known == number).unwrap_or_else(|| {
-            seen.push(number);
-            seen.len() - 1
-        });
-        out.push_str(&rest[..at]);
-        out.push_str("clip-");
-        out.push_str(key);
-        out.push('-');
-        out.push_str(&index.to_string());
-        rest = &after[digits..];
-    }
-    out.push_str(rest);
-    out
+    Some(draw(key, title.to_owned(), alt, plots, layout))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use vibhag_core::color::class_color;
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Result, Rgb};
 
-use crate::curves::{Chart, charts, score_histogram};
+use crate::chart::Chart;
+use crate::curves::{charts, score_histogram};
 use crate::data::{DataSummary, ReportData};
 use crate::example::{Example, Rank};
 use crate::headline::{headline, is_binary};

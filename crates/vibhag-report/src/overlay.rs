@@ -4,18 +4,18 @@
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{ClassTable, Error, Image, LabelMap, Result, Rgb};
 
-use crate::picture::{Picture, fit, row};
+use crate::picture::{Picture, fit, nearest, row};
 
 /// Share of the class colour in a filled pixel.
 const FILL: f32 = 0.30;
 /// Share of the tint in a wrong pixel.
 const WRONG: f32 = 0.60;
 /// Share of grey in a void pixel.
-const VOID: f32 = 0.55;
+pub(crate) const VOID: f32 = 0.55;
 /// Colour between the panels of a comparison.
-const GUTTER: Rgb = [255, 255, 255];
+pub(crate) const GUTTER: Rgb = [255, 255, 255];
 /// Pixels between the panels of a comparison.
-const GUTTER_WIDTH: usize = 6;
+pub(crate) const GUTTER_WIDTH: usize = 6;
 
 /// Colours of the wrong pixels. They differ in lightness as well as in hue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,27 +91,14 @@ fn prepare(image: &Image, labels: &LabelMap, max_side: Option<usize>) -> Result<
     Ok((picture.shrunk_to(side.max(1)), shrink_labels(labels, width, height)?))
 }
 
-/// Nearest neighbour at pixel centres: labels must not be averaged.
 fn shrink_labels(labels: &LabelMap, width: usize, height: usize) -> Result<LabelMap> {
-    let (from_width, from_height) = (labels.width(), labels.height());
-    if (width, height) == (from_width, from_height) {
-        return Ok(labels.clone());
-    }
-    let nearest = |index: usize, from: usize, to: usize| ((2 * index + 1) * from / (2 * to)).min(from - 1);
-    let all = labels.labels();
-    let shrunk = (0..height)
-        .flat_map(|y| {
-            let start = nearest(y, from_height, height) * from_width;
-            (0..width).map(move |x| all[start + nearest(x, from_width, width)])
-        })
-        .collect();
-    LabelMap::new(width, height, shrunk)
+    LabelMap::new(width, height, nearest(labels.labels(), (labels.width(), labels.height()), (width, height)))
 }
 
 fn fill(picture: &mut Picture, labels: &LabelMap, classes: &ClassTable) {
     for_each_pixel(labels, |x, y, label| match color_of(classes, label) {
-        Some(color) => blend(picture, x, y, color, FILL),
-        None if is_void(classes, label) => blend(picture, x, y, [128; 3], VOID),
+        Some(color) => picture.blend(x, y, color, FILL),
+        None if is_void(classes, label) => picture.blend(x, y, [128; 3], VOID),
         None => {}
     });
 }
@@ -120,14 +107,14 @@ fn judge(picture: &mut Picture, truth: &LabelMap, prediction: &LabelMap, classes
     for_each_pixel(prediction, |x, y, predicted| {
         let wanted = truth.get(x, y).unwrap_or(predicted);
         if is_void(classes, wanted) {
-            return blend(picture, x, y, [128; 3], VOID);
+            return picture.blend(x, y, [128; 3], VOID);
         }
         match (wanted, predicted) {
             (0, 0) => {}
-            (0, _) => blend(picture, x, y, tints.false_positive, WRONG),
-            (_, 0) => blend(picture, x, y, tints.false_negative, WRONG),
-            _ if wanted != predicted => blend(picture, x, y, tints.confused, WRONG),
-            _ => blend(picture, x, y, color_of(classes, predicted).unwrap_or([255; 3]), FILL),
+            (0, _) => picture.blend(x, y, tints.false_positive, WRONG),
+            (_, 0) => picture.blend(x, y, tints.false_negative, WRONG),
+            _ if wanted != predicted => picture.blend(x, y, tints.confused, WRONG),
+            _ => picture.blend(x, y, color_of(classes, predicted).unwrap_or([255; 3]), FILL),
         }
     });
 }
@@ -137,7 +124,7 @@ fn judge(picture: &mut Picture, truth: &LabelMap, prediction: &LabelMap, classes
 /// side.
 fn outline(picture: &mut Picture, labels: &LabelMap, classes: &ClassTable) {
     let thickness = ((labels.width().min(labels.height()) + 60) / 120).clamp(1, 12);
-    let casing = |picture: &mut Picture, x, y| blend(picture, x, y, [0; 3], 0.65);
+    let casing = |picture: &mut Picture, x, y| picture.blend(x, y, [0; 3], 0.65);
     for_each_pixel(labels, |x, y, label| match color_of(classes, label) {
         Some(color) if differs_within(labels, x, y, thickness, |other| other != label) => {
             picture.set(x, y, color);
@@ -181,13 +168,6 @@ fn color_of(classes: &ClassTable, label: u16) -> Option<Rgb> {
 
 fn is_void(classes: &ClassTable, label: u16) -> bool {
     classes.ignore == Some(label)
-}
-
-fn blend(picture: &mut Picture, x: usize, y: usize, color: Rgb, share: f32) {
-    if let Some(below) = picture.get(x, y) {
-        let mix = |c: usize| (f32::from(below[c]) * (1.0 - share) + f32::from(color[c]) * share).round() as u8;
-        picture.set(x, y, [mix(0), mix(1), mix(2)]);
-    }
 }
 
 #[cfg(test)]

@@ -72,10 +72,23 @@ impl Picture {
         }
     }
 
+    /// Mixes `share` of `color` into the pixel.
+    pub(crate) fn blend(&mut self, x: usize, y: usize, color: Rgb, share: f32) {
+        if let Some(below) = self.get(x, y) {
+            let mix = |c: usize| (f32::from(below[c]) * (1.0 - share) + f32::from(color[c]) * share).round() as u8;
+            self.set(x, y, [mix(0), mix(1), mix(2)]);
+        }
+    }
+
     /// The picture with no side longer than `side`, anti-aliased; never enlarged.
     #[must_use]
     pub fn shrunk_to(self, side: usize) -> Self {
         let (width, height) = fit(self.width(), self.height(), side);
+        self.resized(width, height)
+    }
+
+    /// The picture smoothly scaled to `width` x `height`, both at least 1.
+    pub(crate) fn resized(self, width: usize, height: usize) -> Self {
         if (width, height) == (self.width(), self.height()) {
             return self;
         }
@@ -164,7 +177,7 @@ fn shrunk_to_width(picture: &Picture, width: usize) -> Picture {
         return picture.clone();
     }
     let height = (picture.height() * width).div_ceil(picture.width()).max(1);
-    Picture { pixels: imageops::resize(&picture.pixels, width as u32, height as u32, FilterType::Triangle) }
+    picture.clone().resized(width, height)
 }
 
 /// The largest size of the same shape with no side longer than `side`, and none zero.
@@ -175,6 +188,21 @@ pub(crate) fn fit(width: usize, height: usize, side: usize) -> (usize, usize) {
     }
     let scaled = |length: usize| ((length * side + longest / 2) / longest).max(1);
     (scaled(width), scaled(height))
+}
+
+/// `values` of a `from` grid (width, height) at the pixels of a `to` grid: nearest neighbour at pixel centres, for
+/// labels and ids must not be averaged.
+pub(crate) fn nearest<T: Copy>(values: &[T], from: (usize, usize), to: (usize, usize)) -> Vec<T> {
+    if from == to {
+        return values.to_vec();
+    }
+    let at = |index: usize, from: usize, to: usize| ((2 * index + 1) * from / (2 * to)).min(from - 1);
+    (0..to.1)
+        .flat_map(|y| {
+            let start = at(y, from.1, to.1) * from.0;
+            (0..to.0).map(move |x| values[start + at(x, from.0, to.0)])
+        })
+        .collect()
 }
 
 fn picture_error(what: String) -> Error {

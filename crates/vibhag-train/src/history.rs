@@ -25,6 +25,9 @@ pub struct Record {
     pub val_dice: f64,
     /// Mean IoU over classes (foreground IoU of a binary task), pooled likewise.
     pub val_iou: f64,
+    /// Where objects are told apart: average precision over IoU thresholds, or panoptic quality, on validation windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_objects: Option<f64>,
     /// Share of the time spent waiting for data.
     pub data_wait: f64,
     /// Median seconds per step since the last record.
@@ -99,6 +102,7 @@ mod tests {
             train_loss: 0.5,
             val_loss: 0.4,
             val_dice: 0.9,
+            val_objects: None,
             val_iou: 0.8,
             data_wait: 0.01,
             step_seconds: 1.0,

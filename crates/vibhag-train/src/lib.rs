@@ -4,6 +4,7 @@
 pub mod checkpoint;
 pub mod ema;
 pub mod history;
+pub mod objective;
 pub mod optimizer;
 pub mod plan;
 pub mod planner;
@@ -11,6 +12,8 @@ pub mod schedule;
 pub mod timing;
 pub mod trainer;
 pub mod validation;
+
+mod objects;
 
 pub use plan::Plan;
 pub use planner::{PlanRequest, plan};

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Preprocessing, Result};
+use vibhag_core::{ClassTable, Error, Geometry, Grouping, Head, Preprocessing, Result, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::PostProcessing;
-use vibhag_nn::losses::LossConfig;
+use vibhag_nn::losses::{LossConfig, ObjectLoss};
 
 use crate::schedule::ScheduleConfig;
 
@@ -79,6 +79,13 @@ pub struct LoopConfig {
     pub cache_mib: usize,
     /// Loader threads.
     pub threads: usize,
+    /// Take an image into an epoch as often as windows cover it, instead of once.
+    #[serde(default = "off")]
+    pub by_area: Switch,
+}
+
+fn off() -> Switch {
+    Switch::Off
 }
 
 /// `on` or `off`.
@@ -114,8 +121,8 @@ pub struct EngineConfig {
 pub struct Plan {
     /// Layout version, see [`PLAN_VERSION`].
     pub version: u32,
-    /// `semantic`.
-    pub task: String,
+    /// What is to be found.
+    pub task: Task,
     /// Everything random follows from it.
     pub seed: u64,
     /// Where the data is.
@@ -128,8 +135,11 @@ pub struct Plan {
     pub network: NetworkConfig,
     /// Pretrained weights of the encoder by name, or `none`.
     pub pretrained: String,
-    /// The loss.
+    /// The loss of the class logits.
     pub loss: LossConfig,
+    /// The loss of the maps that tell objects apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectLoss>,
     /// Augmentation of training samples.
     pub augment: AugmentConfig,
     /// The optimizer.
@@ -207,9 +217,16 @@ impl Plan {
     /// # Errors
     /// When a key does not exist, a value has the wrong type, or the result does not validate.
     pub fn with_settings(&self, settings: &[String]) -> Result<Self> {
+        // A head brings its loss and its post-processing, which other settings may change.
+        let (heads, settings): (Vec<&String>, Vec<&String>) =
+            settings.iter().partition(|setting| setting.split_once('=').is_some_and(|(key, _)| key.trim() == "head"));
+        if let Some((_, name)) = heads.last().and_then(|setting| setting.split_once('=')) {
+            let settings: Vec<String> = settings.into_iter().cloned().collect();
+            return self.with_head(name.trim().trim_matches('"').parse()?)?.with_settings(&settings);
+        }
         let mut root = toml::Value::try_from(self).map_err(|e| Error::config("cannot edit the plan").because(e))?;
         let mut reasons = self.reasons.clone();
-        for setting in settings {
+        for setting in &settings {
             let (key, value) = setting.split_once('=').ok_or_else(|| {
                 Error::config(format!("--set {setting:?} has no '='"))
                     .hint("write --set optimizer.learning_rate=0.0003")
@@ -218,9 +235,26 @@ impl Plan {
             reasons.insert(key.trim().to_owned(), "set by the user".to_owned());
         }
         let plan: Self = root.try_into().map_err(|e: toml::de::Error| {
-            Error::config(e.message().to_owned()).at(format!("--set {}", settings.join(" --set ")))
+            Error::config(e.message().to_owned()).at(format!(
+                "--set {}",
+                settings.iter().map(|setting| setting.as_str()).collect::<Vec<_>>().join(" --set ")
+            ))
         })?;
         let plan = Self { reasons, ..plan };
+        plan.validate()?;
+        Ok(plan)
+    }
+
+    /// The plan with another head, its loss and its usual post-processing.
+    ///
+    /// # Errors
+    /// When the head does not suit the task.
+    pub fn with_head(&self, head: Head) -> Result<Self> {
+        let mut plan = self.clone();
+        plan.network.head = head;
+        plan.objects = ObjectLoss::of(head);
+        plan.postprocessing.grouping = (head != Head::Semantic).then(|| Grouping::of(head));
+        plan.reasons.insert("network.head".to_owned(), "asked for".to_owned());
         plan.validate()?;
         Ok(plan)
     }
@@ -230,11 +264,8 @@ impl Plan {
     /// # Errors
     /// A configuration error naming the key.
     pub fn validate(&self) -> Result<()> {
-        if self.task != "semantic" {
-            return Err(Error::new(ErrorKind::Unsupported, format!("task {:?} is not supported", self.task))
-                .hint("use task = \"semantic\""));
-        }
         self.classes.validate()?;
+        self.validate_objects()?;
         let positive = [
             ("loop.batch", self.training.batch as f64),
             ("loop.validations", self.training.validations as f64),
@@ -292,6 +323,38 @@ impl Plan {
         }
         self.schedule.validate()?;
         self.loss.validate(self.network.out_channels)
+    }
+}
+
+impl Plan {
+    /// Checks that task, head, its loss and its post-processing belong together.
+    fn validate_objects(&self) -> Result<()> {
+        let head = self.network.head;
+        if self.task.has_objects() == (head == Head::Semantic) {
+            let fitting = if self.task.has_objects() { "center, star or flow" } else { "semantic" };
+            return Err(Error::config(format!("task {} does not go with head {head}", self.task))
+                .hint(format!("use --set head={fitting}")));
+        }
+        let loss = self.objects.map_or(Head::Semantic, |objects| objects.head());
+        if loss != head || self.postprocessing.grouping.is_some() != self.task.has_objects() {
+            return Err(Error::config(format!("the loss and post-processing are not those of head {head}"))
+                .hint(format!("--set head={head} puts them in")));
+        }
+        if !self.task.has_objects() {
+            return Ok(());
+        }
+        if self.classes.classes.iter().all(|class| !class.thing) {
+            return Err(Error::config(format!("task {} needs a class with objects, and none is a thing", self.task))
+                .hint("set thing = true on a class of the plan"));
+        }
+        if matches!(self.input.geometry, Geometry::Resize { .. }) {
+            return Err(Error::new(ErrorKind::Unsupported, "objects are learnt at the images' own resolution")
+                .hint("use input.geometry.kind = \"window\""));
+        }
+        if let Some(objects) = &self.objects {
+            objects.validate()?;
+        }
+        self.postprocessing.grouping.map_or(Ok(()), |grouping| grouping.validate())
     }
 }
 

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use vibhag_core::{Error, Geometry, Preprocessing, Result};
+use vibhag_core::{Error, Geometry, Grouping, Head, Preprocessing, Result, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::fingerprint::{Fingerprint, SampleRecord};
 use vibhag_nn::bundle::{Flips, PostProcessing};
-use vibhag_nn::losses::LossConfig;
+use vibhag_nn::losses::{LossConfig, ObjectLoss};
 use vibhag_nn::{NetworkConfig, encoder_info};
 
-use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+mod objects;
+
+use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan, Switch};
 use crate::schedule::ScheduleConfig;
 
 /// What the user asked for; everything left out is the planner's choice.
 #[derive(Debug, Clone, Default)]
 pub struct PlanRequest {
-    /// `semantic`.
-    pub task: Option<String>,
+    /// What is to be found; a class for every pixel when absent.
+    pub task: Option<Task>,
+    /// The head that tells objects apart.
+    pub head: Option<Head>,
     /// An architecture of the registry.
     pub architecture: Option<String>,
     /// An encoder of the registry.
@@ -53,9 +57,23 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     if fingerprint.usable == 0 {
         return Err(Error::config("there is no usable sample to plan for").at_path(&dataset.root));
     }
-    because("task", format!("{} classes, a label for every pixel", classes.len()));
+    let task = request.task.unwrap_or_default();
+    let head = if task.has_objects() {
+        if !dataset.has_objects() {
+            return Err(Error::config(format!("{} does not tell objects apart, as {task} needs", dataset.format))
+                .at_path(&dataset.root));
+        }
+        objects::choose_head(fingerprint, task, request.head, &mut because)
+    } else {
+        because("task", format!("{} classes, a label for every pixel", classes.len()));
+        request.head.unwrap_or_default()
+    };
 
-    let geometry = choose_geometry(fingerprint, binary, &mut because);
+    let geometry = if task.has_objects() {
+        objects::choose_geometry(fingerprint, &mut because)
+    } else {
+        choose_geometry(fingerprint, binary, &mut because)
+    };
     let (height, width) = geometry.size();
     let batch = ((BATCH_PIXELS / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
     because("loop.batch", format!("{batch} inputs of {width}x{height} fit the time and memory of a small machine"));
@@ -63,7 +81,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let (architecture, encoder) = choose_network(fingerprint, request, &mut because);
     let pretrained = choose_pretrained(encoder.as_deref(), request, &mut because);
     let channels = fingerprint.channels;
-    let network = NetworkConfig::new(&architecture, encoder.as_deref(), channels, classes.output_channels())?;
+    let network =
+        NetworkConfig::new(&architecture, encoder.as_deref(), channels, classes.output_channels())?.with_head(head);
     let (mean, std) = if pretrained == "none" {
         because("input.mean", "mean and deviation of the training images".into());
         (to_f32(&fingerprint.mean, 0.0), to_f32(&fingerprint.std, 1.0))
@@ -105,9 +124,21 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     };
     because("postprocessing.tta", format!("averaging over flipped copies gives better masks; {views}"));
 
+    if task.has_objects() {
+        because(
+            "loop.by_area",
+            "every object of the data is seen as often as any other, however large its image".into(),
+        );
+    }
+    let overlap = if task.has_objects() {
+        objects::choose_overlap(fingerprint, &geometry, &mut because)
+    } else {
+        PostProcessing::default().overlap
+    };
+
     let plan = Plan {
         version: PLAN_VERSION,
-        task: request.task.clone().unwrap_or_else(|| "semantic".into()),
+        task,
         seed: request.seed.unwrap_or(0),
         data: DataPlan {
             path: dataset.root.clone(),
@@ -120,6 +151,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
         network,
         pretrained,
         loss,
+        objects: ObjectLoss::of(head),
         augment,
         optimizer: OptimizerConfig {
             name: "adamw".into(),
@@ -140,9 +172,15 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             ema_decay: 0.99,
             cache_mib: 1024,
             threads: 2,
+            by_area: if task.has_objects() { Switch::On } else { Switch::Off },
         },
         engine: EngineConfig::default(),
-        postprocessing: PostProcessing { tta, ..PostProcessing::default() },
+        postprocessing: PostProcessing {
+            tta,
+            overlap,
+            grouping: (head != Head::Semantic).then(|| Grouping::of(head)),
+            ..PostProcessing::default()
+        },
         classes,
         reasons: why,
     };

@@ -9,9 +9,10 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Result};
+use vibhag_core::{Error, Result, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::loader::{Batch, BatchLoader, LoaderOptions, SampleSource};
+use vibhag_data::truth::SegmentRules;
 use vibhag_nn::Network;
 use vibhag_nn::bundle::{self, Manifest};
 use vibhag_nn::device::{DeviceChoice, for_training};
@@ -20,6 +21,7 @@ use vibhag_nn::weights;
 use crate::checkpoint::{self, Checkpoint, Position};
 use crate::ema::Ema;
 use crate::history::{self, Record};
+use crate::objective::{Objective, objective};
 use crate::optimizer::Optimizer;
 use crate::plan::Plan;
 use crate::validation::{self, Validation};
@@ -148,6 +150,10 @@ impl<'a> Run<'a> {
                     shuffle,
                     full_batches: shuffle,
                     skip_bad: options.skip_bad,
+                    objects: plan.objects.map(|objects| {
+                        let background = plan.classes.ignore.is_none();
+                        (objects.head(), SegmentRules::new(plan.classes.clone(), background))
+                    }),
                 },
             )
         };
@@ -275,8 +281,7 @@ impl<'a> Run<'a> {
             return Err(Error::new(ErrorKind::Training, "training cannot go on after a failed step"));
         };
         let (images, labels) = validation::tensors(batch, &self.device);
-        let loss = self.plan.loss.forward(network.forward(images), labels);
-        let value = f64::from(validation::scalar(loss.clone().inner())?);
+        let Objective { tensor: loss, value } = objective(self.plan, network.forward(images), labels, batch)?;
         let progress = self.progress(per_epoch);
         if !value.is_finite() {
             return Err(self.not_finite(&format!("the loss is {value}"), batch));
@@ -295,7 +300,8 @@ impl<'a> Run<'a> {
         self.window.rate = self.plan.optimizer.learning_rate * factor;
         self.window.durations.push(began.elapsed().as_secs_f64());
         self.bar.set_position((progress * 1000.0) as u64);
-        let best = self.position.best.map_or_else(String::new, |best| format!(", best val IoU {best:.4}"));
+        let name = self.score_name();
+        let best = self.position.best.map_or_else(String::new, |best| format!(", best val {name} {best:.4}"));
         self.bar.set_message(format!(
             "step {}, loss {:.4}{best}",
             self.position.step,
@@ -320,15 +326,7 @@ impl<'a> Run<'a> {
             None => network.valid(),
         };
         let began = Instant::now();
-        let found = validation::validate(
-            &evaluated,
-            &self.val_loader,
-            indices,
-            &self.plan.classes,
-            &self.plan.loss,
-            self.plan.postprocessing.threshold,
-            &self.plain,
-        )?;
+        let found = validation::validate(&evaluated, &self.val_loader, indices, self.plan, &self.plain)?;
         self.validation_seconds = began.elapsed().as_secs_f64();
         self.record(found, per_epoch)?;
         if self.position.best.is_none_or(|best| found.score() > best) {
@@ -360,13 +358,16 @@ impl<'a> Run<'a> {
             val_loss: found.loss,
             val_dice: found.dice,
             val_iou: found.iou,
+            val_objects: found.objects,
             data_wait: window.waited.as_secs_f64() / span.max(1e-9),
             step_seconds: median(window.durations),
         };
         self.window.began = Some(Instant::now());
         if !self.options.quiet {
+            let objects =
+                found.objects.map_or_else(String::new, |score| format!("  val {} {score:.4}", self.score_name()));
             let line = format!(
-                "step {:>5}  epoch {:>6.2}  {:>5.1} min  train loss {:.4}  val loss {:.4}  val Dice {:.4}  val IoU {:.4}",
+                "step {:>5}  epoch {:>6.2}  {:>5.1} min  train loss {:.4}  val loss {:.4}  val Dice {:.4}  val IoU {:.4}{objects}",
                 record.step,
                 record.epoch,
                 record.minutes,
@@ -380,10 +381,22 @@ impl<'a> Run<'a> {
         history::append(&self.options.run, &record)
     }
 
+    /// What [`Validation::score`] is called.
+    fn score_name(&self) -> &'static str {
+        match self.plan.task {
+            Task::Semantic => "IoU",
+            Task::Instance => "AP",
+            Task::Panoptic => "PQ",
+        }
+    }
+
     fn save_bundle(&self, network: &Network, found: Validation) -> Result<()> {
         let mut manifest = self.options.manifest.clone();
         manifest.metrics.insert("val_dice".into(), found.dice);
         manifest.metrics.insert("val_iou".into(), found.iou);
+        if let Some(score) = found.objects {
+            manifest.metrics.insert(format!("val_{}", self.score_name().to_lowercase()), score);
+        }
         bundle::save(&self.options.run.join("model"), &manifest, network, &self.plan.to_toml()?)
     }
 }

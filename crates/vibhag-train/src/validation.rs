@@ -2,11 +2,14 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Result};
+use vibhag_core::{Error, Result};
 use vibhag_data::loader::{Batch, BatchLoader};
 use vibhag_metrics::ConfusionMatrix;
 use vibhag_nn::Network;
-use vibhag_nn::losses::LossConfig;
+
+use crate::objective::objective;
+use crate::objects::ObjectJudge;
+use crate::plan::Plan;
 
 /// What one validation found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,12 +20,15 @@ pub struct Validation {
     pub dice: f64,
     /// IoU of the foreground (binary) or mean IoU over classes, pooled over all pixels.
     pub iou: f64,
+    /// Where objects are told apart: their average precision over IoU thresholds 0.5 to 0.95 (TP / (TP + FP + FN)), or
+    /// the panoptic quality.
+    pub objects: Option<f64>,
 }
 
 impl Validation {
     /// The number that decides which weights are best.
     pub fn score(&self) -> f64 {
-        self.iou
+        self.objects.unwrap_or(self.iou)
     }
 }
 
@@ -34,24 +40,33 @@ pub fn validate(
     network: &Network,
     loader: &BatchLoader,
     indices: &[usize],
-    classes: &ClassTable,
-    loss: &LossConfig,
-    threshold: f32,
+    plan: &Plan,
     device: &Device,
 ) -> Result<Validation> {
+    let classes = &plan.classes;
     let mut matrix = ConfusionMatrix::new(classes.len());
+    let mut judge = ObjectJudge::new(plan);
     let (mut total, mut batches) = (0.0, 0u32);
     for batch in loader.epoch(0, indices) {
         let batch = batch?;
         let (images, labels) = tensors(&batch, device);
-        let logits = network.forward(images);
-        total += f64::from(scalar(loss.forward(logits.clone(), labels))?);
+        let output = network.forward(images);
+        let objective = objective(plan, output.clone(), labels, &batch)?;
+        total += objective.value;
         batches += 1;
-        matrix.add(&batch.labels, &predicted(logits, threshold)?, classes.ignore)?;
+        let logits = output.clone().narrow(1, 0, plan.network.out_channels);
+        let predicted = predicted(logits, plan.postprocessing.threshold)?;
+        // The rules of segments ignore what the class table need not.
+        let ignore = if plan.task.has_objects() { Some(plan.loss.ignore) } else { classes.ignore };
+        matrix.add(&batch.labels, &predicted, ignore)?;
+        if let Some(judge) = &mut judge {
+            judge.add(output, &batch)?;
+        }
     }
     let (dice, iou) =
         if classes.is_binary() { (matrix.dice(1), matrix.iou(1)) } else { (matrix.mean_dice(), matrix.mean_iou()) };
-    Ok(Validation { loss: total / f64::from(batches.max(1)), dice, iou })
+    let objects = judge.map(ObjectJudge::score);
+    Ok(Validation { loss: total / f64::from(batches.max(1)), dice, iou, objects })
 }
 
 /// The batch as tensors: images `[N, C, H, W]` and labels `[N, H, W]`.

@@ -3,23 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod common;
+
 use std::sync::Arc;
 
-use vibhag_core::{ClassTable, Geometry, Image, LabelMap, Preprocessing, Purpose, Result, Rng};
-use vibhag_data::augment::AugmentConfig;
+use common::{SIDE, options, plan};
+use vibhag_core::{Image, LabelMap, Purpose, Result, Rng};
 use vibhag_data::loader::SampleSource;
-use vibhag_nn::NetworkConfig;
-use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest, PostProcessing};
 use vibhag_nn::device::DeviceChoice;
-use vibhag_nn::losses::LossConfig;
-use vibhag_train::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan, Switch};
-use vibhag_train::schedule::ScheduleConfig;
+use vibhag_train::plan::{OptimizerConfig, Plan, SplitPlan, Switch};
 use vibhag_train::trainer::Roles;
 use vibhag_train::{TrainOptions, TrainOutcome, checkpoint, history, train};
-
-const SIDE: usize = 32;
 
 /// A bright disc on a dark, noisy ground; everything follows from the index.
 struct Discs;
@@ -46,70 +40,6 @@ impl SampleSource for Discs {
 
     fn name(&self, index: usize) -> String {
         format!("disc-{index}")
-    }
-}
-
-fn plan(epochs: u64) -> Plan {
-    let geometry = Geometry::Resize { height: SIDE, width: SIDE };
-    Plan {
-        version: PLAN_VERSION,
-        task: "semantic".into(),
-        seed: 3,
-        data: DataPlan { path: "discs".into(), format: "drawn".into(), coding: "drawn".into(), hash: "0".into() },
-        split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
-        input: Preprocessing { channels: 1, mean: vec![100.0], std: vec![50.0], geometry },
-        network: NetworkConfig { widths: vec![4, 8, 16], ..NetworkConfig::new("unet-lite", None, 1, 1).unwrap() },
-        pretrained: "none".into(),
-        loss: LossConfig::for_channels(1),
-        augment: AugmentConfig::medical(),
-        optimizer: OptimizerConfig {
-            name: "adamw".into(),
-            learning_rate: 1e-2,
-            encoder_factor: 1.0,
-            weight_decay: 1e-3,
-            momentum: 0.9,
-            beta2: 0.999,
-            clip_norm: 5.0,
-        },
-        schedule: ScheduleConfig { name: "cosine".into(), warmup: 0.1, power: 0.9, floor: 0.0 },
-        training: LoopConfig {
-            batch: 4,
-            epochs: Some(epochs),
-            minutes: None,
-            validations: epochs,
-            patience: 0,
-            ema_decay: 0.9,
-            cache_mib: 16,
-            threads: 1,
-        },
-        engine: EngineConfig::default(),
-        postprocessing: PostProcessing::default(),
-        classes: ClassTable::binary("disc"),
-        reasons: BTreeMap::new(),
-    }
-}
-
-fn options(run: &Path, plan: &Plan) -> TrainOptions {
-    TrainOptions {
-        run: run.to_owned(),
-        resume: false,
-        device: DeviceChoice::Cpu,
-        quiet: true,
-        skip_bad: false,
-        manifest: Manifest {
-            format_version: FORMAT_VERSION,
-            vibhag_version: "test".into(),
-            task: plan.task.clone(),
-            weights_sha256: String::new(),
-            weights_licence: "none".into(),
-            metrics: BTreeMap::new(),
-            network: plan.network.clone(),
-            preprocessing: plan.input.clone(),
-            postprocessing: plan.postprocessing,
-            data: DataOrigin::default(),
-            classes: plan.classes.clone(),
-        },
-        stop_after: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use rust_embed::Embed;
-use vibhag_core::{Error, Result};
+use vibhag_core::{Error, Result, Task};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_train::PlanRequest;
 
@@ -33,7 +33,14 @@ pub struct DemoResult {
 ///
 /// # Errors
 /// When the folder cannot be written or already holds a demo.
-pub fn demo(folder: &Path, minutes: f64, device: DeviceChoice, quiet: bool, say: &dyn Fn(&str)) -> Result<DemoResult> {
+pub fn demo(
+    folder: &Path,
+    task: Task,
+    minutes: f64,
+    device: DeviceChoice,
+    quiet: bool,
+    say: &dyn Fn(&str),
+) -> Result<DemoResult> {
     let data = folder.join("data");
     let run = folder.join("run");
     if run.exists() {
@@ -41,7 +48,7 @@ pub fn demo(folder: &Path, minutes: f64, device: DeviceChoice, quiet: bool, say:
     }
     write_sample(&data)?;
     say(&format!("wrote the sample data to {}", data.display()));
-    let diagnosis = doctor::doctor(&data, None, quiet)?;
+    let diagnosis = doctor::doctor(&data, None, task, quiet)?;
     say(&format!(
         "doctor: {} images, format {}, {}; {} faults",
         diagnosis.samples,
@@ -53,7 +60,7 @@ pub fn demo(folder: &Path, minutes: f64, device: DeviceChoice, quiet: bool, say:
     let trained = run::train(&TrainRequest {
         data: Some(data.clone()),
         run: run.clone(),
-        wishes: PlanRequest { minutes: Some(minutes), ..PlanRequest::default() },
+        wishes: PlanRequest { task: Some(task), minutes: Some(minutes), ..PlanRequest::default() },
         device,
         quiet,
         ..TrainRequest::default()

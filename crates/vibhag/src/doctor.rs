@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use vibhag_core::Result;
+use vibhag_core::{Result, Task};
 use vibhag_data::fault::Fault;
+use vibhag_data::fingerprint::ObjectSummary;
 
 use crate::run::{self, Examined};
 
@@ -43,6 +44,9 @@ pub struct Diagnosis {
     pub channels: usize,
     /// The classes.
     pub classes: Vec<ClassRow>,
+    /// Its objects, where they are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectSummary>,
     /// Groups of images with identical content.
     pub duplicates: Vec<Vec<String>>,
     /// What the reader noticed.
@@ -55,8 +59,8 @@ pub struct Diagnosis {
 ///
 /// # Errors
 /// When the folder cannot be read or no format recognises it; faults of single files are findings.
-pub fn doctor(data: &Path, format: Option<&str>, quiet: bool) -> Result<Diagnosis> {
-    Ok(diagnose(&run::examine(data, format, quiet)?))
+pub fn doctor(data: &Path, format: Option<&str>, task: Task, quiet: bool) -> Result<Diagnosis> {
+    Ok(diagnose(&run::examine(data, format, task, quiet)?))
 }
 
 /// The findings of an examined data set.
@@ -91,6 +95,7 @@ pub fn diagnose(examined: &Examined) -> Diagnosis {
         sizes,
         channels: fingerprint.channels,
         classes,
+        objects: fingerprint.objects.clone(),
         duplicates: fingerprint.duplicates.clone(),
         notes: dataset.notes.clone(),
         faults: faults.clone(),

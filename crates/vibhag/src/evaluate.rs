@@ -1,30 +1,38 @@
 //! `vibhag evaluate`: a model on data, or anybody's masks against the truth, always at the
 //! images' original size.
 
+pub mod folders;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vibhag_core::{Error, ErrorKind, LabelMap, Result};
+use vibhag_core::{Error, ErrorKind, Image, Result, Segment, Task};
+use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::mask_pairs;
 use vibhag_data::split::Split;
+use vibhag_imaging::{Region, measure};
 use vibhag_metrics::{Evaluation, EvaluationBuilder};
 use vibhag_nn::bundle::{self, Flips};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::{PredictOptions, Predictor};
+use vibhag_report::{ImageObjects, objects_csv};
 
 use crate::progress::ItemBar;
 use crate::run;
+use crate::scores::{Scores, ScoresBuilder};
 
 /// An evaluation with a way back to the samples.
 #[derive(Debug)]
 pub struct Judged {
     /// The scores.
-    pub evaluation: Evaluation,
+    pub scores: Scores,
     /// Sample index by image identifier.
     pub index: BTreeMap<String, usize>,
     /// Predictions of the worst, median and best images, by sample index.
-    pub kept: BTreeMap<usize, LabelMap>,
+    pub kept: BTreeMap<usize, Truth>,
+    /// The predicted objects as comma-separated values, where they are told apart.
+    pub table: Option<String>,
     /// Samples that could not be evaluated, with the reason.
     pub failed: Vec<(String, String)>,
 }
@@ -51,7 +59,8 @@ pub fn model(
     tta: Option<Flips>,
     quiet: bool,
 ) -> Result<Judged> {
-    let examined = run::examine(data, format, quiet)?;
+    let task = bundle::read_manifest(model)?.task;
+    let examined = run::examine(data, format, task, quiet)?;
     let usable = examined.usable();
     let chosen: Vec<usize> = usable
         .into_iter()
@@ -70,7 +79,9 @@ pub fn model(
         return Err(Error::config("no sample to evaluate").at_path(data).hint(hint));
     }
     let mut judged = model_on(model, &examined.dataset, &chosen, device, tta, quiet)?;
-    judged.evaluation.notes.extend(seen_in_training(model, &examined, selection)?);
+    if let Some(note) = seen_in_training(model, &examined, selection)? {
+        judged.scores.note(note);
+    }
     judged.failed.extend(examined.faults.iter().map(|fault| (fault.path.display().to_string(), fault.message.clone())));
     Ok(judged)
 }
@@ -113,21 +124,27 @@ pub fn model_on(
         .at(format!("{:?} against {:?}", classes.names(), dataset.classes.names())));
     }
     let mut bar = ItemBar::new(indices.len(), "evaluating", quiet);
-    let mut builder = EvaluationBuilder::new(dataset.classes.clone());
+    let task = predictor.manifest().task;
+    let mut builder = ScoresBuilder::new(task, dataset.classes.clone());
     let mut predictions = BTreeMap::new();
     let mut failed = Vec::new();
     let mut index = BTreeMap::new();
+    let mut measured: Vec<(String, Vec<Region>, Vec<Segment>)> = Vec::new();
     for &i in indices {
         let sample = &dataset.samples[i];
-        let judged = dataset.load(i).and_then(|(image, truth)| {
-            let labels = predictor.predict_reporting(&image, &mut |share| bar.share(share))?.labels;
-            builder.add_image(&sample.id, &sample.tags, &truth, &labels)?;
-            Ok(labels)
+        let judged = load(dataset, i, task).and_then(|(image, truth)| {
+            let prediction = predictor.predict_reporting(&image, &mut |share| bar.share(share))?;
+            let found = prediction.segments.map_or_else(|| Truth::from(prediction.labels), Truth::from);
+            builder.add(&sample.id, &sample.tags, &truth, &found)?;
+            if let Truth::Segments(map) = &found {
+                measured.push((sample.id.clone(), measure(&map.ids, Some(&image))?, map.segments.clone()));
+            }
+            Ok(found)
         });
         match judged {
-            Ok(labels) => {
+            Ok(found) => {
                 index.insert(sample.id.clone(), i);
-                predictions.insert(i, labels);
+                predictions.insert(i, found);
                 trim(&mut predictions);
             }
             Err(error) => failed.push((sample.id.clone(), error.to_string())),
@@ -135,16 +152,26 @@ pub fn model_on(
         bar.next();
     }
     bar.finish();
-    let mut evaluation = builder.finish();
+    let mut scores = builder.finish();
     if classes.names() != dataset.classes.names() {
         let (ours, theirs) = (classes.names().join(", "), dataset.classes.names().join(", "));
-        evaluation
-            .notes
-            .push(format!("the model's classes ({ours}) are compared with the data's ({theirs}) one by one"));
+        scores.note(format!("the model's classes ({ours}) are compared with the data's ({theirs}) one by one"));
     }
-    let wanted = crate::report::shown(&evaluation);
+    let wanted = crate::report::shown(&scores);
     predictions.retain(|i, _| wanted.iter().any(|name| index.get(*name) == Some(i)));
-    Ok(Judged { evaluation, index, kept: predictions, failed })
+    let rows: Vec<ImageObjects<'_>> =
+        measured.iter().map(|(image, regions, segments)| ImageObjects { image, regions, segments }).collect();
+    let table = if task.has_objects() { Some(objects_csv(&rows, &dataset.classes)?) } else { None };
+    Ok(Judged { scores, index, kept: predictions, table, failed })
+}
+
+/// Image and truth of sample `index`, of the task's kind.
+pub(crate) fn load(dataset: &Dataset, index: usize, task: Task) -> Result<(Image, Truth)> {
+    if task.has_objects() {
+        dataset.load_segments(index).map(|(image, map)| (image, map.into()))
+    } else {
+        dataset.load(index).map(|(image, labels)| (image, labels.into()))
+    }
 }
 
 /// Pixels of predictions that are kept for the report's pictures before some are dropped.
@@ -152,7 +179,7 @@ const KEPT_PIXELS: usize = 400_000_000;
 
 /// Ten thousand predictions must not fill the memory: past a budget the oldest are dropped, and
 /// the report shows what is left.
-fn trim(predictions: &mut BTreeMap<usize, LabelMap>) {
+fn trim(predictions: &mut BTreeMap<usize, Truth>) {
     let mut pixels: usize = predictions.values().map(|map| map.width() * map.height()).sum();
     while pixels > KEPT_PIXELS && predictions.len() > 1 {
         if let Some((_, map)) = predictions.pop_first() {

@@ -4,6 +4,7 @@
 //! resolves defaults, calls and prints.
 
 pub mod bench;
+pub mod convert;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;
@@ -13,7 +14,10 @@ pub mod predict;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod scores;
+pub mod synth;
 pub mod system;
+pub mod tune;
 
 pub use vibhag_core as core;
 pub use vibhag_data as data;

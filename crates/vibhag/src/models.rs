@@ -2,20 +2,23 @@
 
 use serde::Serialize;
 use vibhag_core::Result;
+use vibhag_data::annotations::ANNOTATION_FORMATS;
+use vibhag_data::formats::FORMATS;
 use vibhag_nn::device::DeviceChoice;
+use vibhag_nn::heads::HEADS;
 use vibhag_nn::losses::LOSSES;
 use vibhag_nn::{ARCHITECTURES, ENCODERS, NetworkConfig};
 
 /// One entry of a registry.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// `architecture`, `encoder` or `loss`.
+    /// `architecture`, `encoder`, `loss`, `head` or `format`.
     pub kind: &'static str,
     /// The name to type.
     pub name: &'static str,
     /// What it is.
     pub summary: &'static str,
-    /// The paper.
+    /// The paper; of a format, whether it holds masks or objects.
     pub paper: &'static str,
     /// Parameters for three input channels and one output channel; of an encoder, inside a U-Net.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,13 +61,13 @@ pub fn rows() -> Result<Vec<Row>> {
             weights,
         });
     }
-    rows.extend(LOSSES.iter().map(|entry| Row {
-        kind: "loss",
-        name: entry.name,
-        summary: entry.summary,
-        paper: entry.paper,
-        parameters: None,
-        weights: None,
-    }));
+    rows.extend(LOSSES.iter().map(|entry| plain("loss", entry.name, entry.summary, entry.paper)));
+    rows.extend(HEADS.iter().map(|entry| plain("head", entry.head.name(), entry.summary, entry.paper)));
+    rows.extend(FORMATS.iter().map(|format| plain("format", format.name, format.summary, "masks")));
+    rows.extend(ANNOTATION_FORMATS.iter().map(|format| plain("format", format.name, format.summary, "objects")));
     Ok(rows)
+}
+
+fn plain(kind: &'static str, name: &'static str, summary: &'static str, paper: &'static str) -> Row {
+    Row { kind, name, summary, paper, parameters: None, weights: None }
 }

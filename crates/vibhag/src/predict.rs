@@ -1,11 +1,14 @@
 //! `vibhag predict`: images in, masks and pictures out. One bad image is a row, not an end.
 
+mod objects;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use vibhag_core::{ClassTable, Error, Image, LabelMap, Result};
+use vibhag_core::{ClassTable, Error, Image, LabelMap, Result, Task};
 use vibhag_data::{decode, encode};
+use vibhag_nn::bundle;
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::{PredictOptions, Prediction, Predictor, outputs};
 
@@ -15,14 +18,33 @@ use crate::progress::ItemBar;
 /// A kind of output file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Output {
-    /// `masks/NAME.png`: 0/255 for one foreground class, class indices otherwise.
+    /// `masks/NAME.png`: 0/255 for one foreground class, class indices otherwise; of objects their numbers, 16 bits
+    /// (`.tif` of 32 bits from 65,536 objects on).
     Masks,
     /// `overlays/NAME.png`: the image with coloured areas and outlines.
     Overlays,
-    /// `contours/NAME.json`: polygons per class.
+    /// `contours/NAME.json`: polygons per class; of objects each with class, score, box, area, mask and polygons.
     Contours,
     /// `probabilities/NAME_CLASS.png`: 16 bits, 65535 is certain.
     Probabilities,
+    /// `objects.csv`: a row for every object, with its measures.
+    Table,
+    /// `coco/`: all objects as COCO instances with scores.
+    Coco,
+    /// `coco-panoptic/`: all segments in COCO's panoptic format.
+    Panoptic,
+}
+
+impl Output {
+    /// Whether only a model that tells objects apart has it.
+    fn needs_objects(self) -> bool {
+        matches!(self, Self::Table | Self::Coco | Self::Panoptic)
+    }
+
+    /// Whether it is one file for all images.
+    fn is_collected(self) -> bool {
+        matches!(self, Self::Table | Self::Coco | Self::Panoptic)
+    }
 }
 
 /// Every kind of output with its name on the command line.
@@ -31,7 +53,20 @@ pub const OUTPUTS: &[(&str, Output)] = &[
     ("overlays", Output::Overlays),
     ("contours", Output::Contours),
     ("probabilities", Output::Probabilities),
+    ("table", Output::Table),
+    ("coco", Output::Coco),
+    ("panoptic", Output::Panoptic),
 ];
+
+/// What is written unless the request says otherwise.
+fn usual_outputs(task: Task) -> BTreeSet<Output> {
+    let outputs: &[Output] = match task {
+        Task::Semantic => &[Output::Masks, Output::Overlays],
+        Task::Instance => &[Output::Masks, Output::Overlays, Output::Table, Output::Coco],
+        Task::Panoptic => &[Output::Masks, Output::Overlays, Output::Table, Output::Panoptic],
+    };
+    outputs.iter().copied().collect()
+}
 
 /// Longest side of an overlay in pixels; masks keep the image's size.
 const OVERLAY_SIDE: usize = 2048;
@@ -45,7 +80,7 @@ pub struct PredictRequest {
     pub inputs: Vec<String>,
     /// Where the output goes.
     pub out: PathBuf,
-    /// Kinds of output.
+    /// Kinds of output; empty means those that are usual for the model's task.
     pub outputs: BTreeSet<Output>,
     /// Write class indices even for one foreground class.
     pub indices: bool,
@@ -68,6 +103,9 @@ pub struct Row {
     /// Share of pixels by class.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<outputs::ClassSummary>,
+    /// Number of objects, where they are told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<usize>,
     /// Files written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathBuf>,
@@ -84,13 +122,21 @@ pub struct Row {
 /// When the model cannot be loaded, no image is named, or the output folder cannot be written.
 pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
     let images = inputs::expand(&request.inputs)?;
-    let options = PredictOptions {
-        keep_probabilities: request.outputs.contains(&Output::Probabilities),
-        ..request.options.clone()
-    };
+    let task = bundle::read_manifest(&request.model)?.task;
+    let wanted = if request.outputs.is_empty() { usual_outputs(task) } else { request.outputs.clone() };
+    if let Some((name, _)) = OUTPUTS.iter().find(|(_, kind)| wanted.contains(kind) && kind.needs_objects())
+        && !task.has_objects()
+    {
+        return Err(Error::config(format!("output {name:?} needs a model that tells objects apart"))
+            .hint("train one with --task instance or --task panoptic"));
+    }
+    let options =
+        PredictOptions { keep_probabilities: wanted.contains(&Output::Probabilities), ..request.options.clone() };
     let predictor = Predictor::load(&request.model, request.device, options)?;
+    std::fs::create_dir_all(&request.out)
+        .map_err(|e| Error::io(&request.out, e).hint("choose a writable folder with -o"))?;
     for (name, kind) in OUTPUTS {
-        if request.outputs.contains(kind) {
+        if wanted.contains(kind) && !kind.is_collected() {
             let folder = request.out.join(name);
             std::fs::create_dir_all(&folder)
                 .map_err(|e| Error::io(&folder, e).hint("choose a writable folder with -o"))?;
@@ -99,15 +145,32 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
     let names = unique_names(&images);
     let mut bar = ItemBar::new(images.len(), "predicting", request.quiet);
     let mut rows = Vec::with_capacity(images.len());
+    let classes = predictor.manifest().classes.clone();
+    let writer = Writer { out: &request.out, wanted: &wanted, classes: &classes, indices: request.indices };
+    let mut found = objects::Found::new(&classes, &wanted);
     for (path, name) in images.iter().zip(&names) {
         let began = std::time::Instant::now();
-        let mut row =
-            Row { image: path.clone(), size: None, classes: Vec::new(), files: Vec::new(), seconds: 0.0, error: None };
+        let mut row = Row {
+            image: path.clone(),
+            size: None,
+            classes: Vec::new(),
+            objects: None,
+            files: Vec::new(),
+            seconds: 0.0,
+            error: None,
+        };
         let done = decode::read_image(path).and_then(|image| {
             let prediction = predictor.predict_reporting(&image, &mut |share| bar.share(share))?;
             row.size = Some([image.width(), image.height()]);
-            row.classes = outputs::class_summary(&prediction.labels, &predictor.manifest().classes);
-            write_outputs(request, &predictor.manifest().classes, name, &image, &prediction, &mut row.files)
+            row.classes = outputs::class_summary(&prediction.labels, &classes);
+            match &prediction.segments {
+                None => writer.classes(name, &image, &prediction, &mut row.files),
+                Some(segments) => {
+                    row.objects = Some(segments.objects(&classes).count());
+                    writer.objects(name, &image, segments, &mut row.files)?;
+                    found.add(path, name, &image, segments)
+                }
+            }
         });
         row.error = done.err().map(|error| error.to_string());
         row.seconds = began.elapsed().as_secs_f64();
@@ -115,6 +178,7 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
         bar.next();
     }
     bar.finish();
+    found.write(&request.out)?;
     let path = request.out.join("predictions.json");
     let json =
         serde_json::to_string_pretty(&rows).map_err(|e| Error::config("cannot write predictions.json").because(e))?;
@@ -122,46 +186,61 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn write_outputs(
-    request: &PredictRequest,
-    classes: &ClassTable,
-    name: &str,
-    image: &Image,
-    prediction: &Prediction,
-    files: &mut Vec<PathBuf>,
-) -> Result<()> {
-    for (folder, kind) in OUTPUTS.iter().filter(|(_, kind)| request.outputs.contains(kind)) {
-        let stem = request.out.join(folder).join(name);
-        match kind {
-            Output::Masks => {
-                let path = with_suffix(&stem, ".png");
-                write_mask(&path, &prediction.labels, classes, request.indices)?;
-                files.push(path);
-            }
-            Output::Overlays => {
-                let path = with_suffix(&stem, ".png");
-                let picture = vibhag_report::overlay(image, &prediction.labels, classes, Some(OVERLAY_SIDE))?;
-                std::fs::write(&path, picture.to_png()?).map_err(|e| Error::io(&path, e))?;
-                files.push(path);
-            }
-            Output::Contours => {
-                let path = with_suffix(&stem, ".json");
-                let contours = outputs::contours(&prediction.labels, classes);
-                let json =
-                    serde_json::to_string(&contours).map_err(|e| Error::config("cannot write contours").because(e))?;
-                std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
-                files.push(path);
-            }
-            Output::Probabilities => {
-                for (class, plane) in prediction.planes(classes) {
-                    let path = with_suffix(&stem, &format!("_{class}.png"));
-                    let values: Vec<u16> = plane.iter().map(|p| (p.clamp(0.0, 1.0) * 65535.0).round() as u16).collect();
-                    encode::write_gray16_png(&path, image.width(), image.height(), &values)?;
+/// Writes one image's files.
+struct Writer<'a> {
+    out: &'a Path,
+    wanted: &'a BTreeSet<Output>,
+    classes: &'a ClassTable,
+    indices: bool,
+}
+
+impl Writer<'_> {
+    fn classes(&self, name: &str, image: &Image, prediction: &Prediction, files: &mut Vec<PathBuf>) -> Result<()> {
+        let classes = self.classes;
+        for (folder, kind) in OUTPUTS.iter().filter(|(_, kind)| self.wanted.contains(kind)) {
+            let stem = self.out.join(folder).join(name);
+            match kind {
+                Output::Masks => {
+                    let path = with_suffix(&stem, ".png");
+                    write_mask(&path, &prediction.labels, classes, self.indices)?;
                     files.push(path);
                 }
+                Output::Overlays => {
+                    let path = with_suffix(&stem, ".png");
+                    let picture = vibhag_report::overlay(image, &prediction.labels, classes, Some(OVERLAY_SIDE))?;
+                    write_picture(path, &picture, files)?;
+                }
+                Output::Contours => {
+                    let path = with_suffix(&stem, ".json");
+                    write_json(path, &outputs::contours(&prediction.labels, classes), files)?;
+                }
+                Output::Probabilities => {
+                    for (class, plane) in prediction.planes(classes) {
+                        let path = with_suffix(&stem, &format!("_{class}.png"));
+                        let values: Vec<u16> =
+                            plane.iter().map(|p| (p.clamp(0.0, 1.0) * 65535.0).round() as u16).collect();
+                        encode::write_gray16_png(&path, image.width(), image.height(), &values)?;
+                        files.push(path);
+                    }
+                }
+                Output::Table | Output::Coco | Output::Panoptic => {}
             }
         }
+        Ok(())
     }
+}
+
+fn write_picture(path: PathBuf, picture: &vibhag_report::Picture, files: &mut Vec<PathBuf>) -> Result<()> {
+    std::fs::write(&path, picture.to_png()?).map_err(|e| Error::io(&path, e))?;
+    files.push(path);
+    Ok(())
+}
+
+fn write_json(path: PathBuf, value: &impl Serialize, files: &mut Vec<PathBuf>) -> Result<()> {
+    let json =
+        serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(&path).because(e))?;
+    std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
+    files.push(path);
     Ok(())
 }
 

@@ -1,9 +1,12 @@
 //! Fills the report with what a run knows.
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use vibhag_core::Result;
+use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::Fingerprint;
@@ -17,6 +20,7 @@ use vibhag_report::{Example, select_examples};
 use vibhag_train::{Plan, TrainOutcome, history};
 
 use crate::evaluate::Judged;
+use crate::scores::Scores;
 use crate::system;
 
 /// Images shown: the worst, around the median, the best.
@@ -46,12 +50,9 @@ pub struct RunReport<'a> {
 }
 
 /// The images that the report shows, by name.
-pub fn shown(evaluation: &Evaluation) -> Vec<&str> {
+pub fn shown(scores: &Scores) -> Vec<&str> {
     let (worst, median, best) = SHOWN;
-    select_examples(&evaluation.per_image, worst, median, best)
-        .into_iter()
-        .map(|(_, score)| score.image.as_str())
-        .collect()
+    select_examples(&scores.worst_first(), worst, median, best).into_iter().map(|(_, image)| *image).collect()
 }
 
 /// Writes the report of a run to `path`.
@@ -65,10 +66,11 @@ pub fn write_run_report(path: &Path, run: &RunReport<'_>) -> Result<()> {
 fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
     let plan = run.plan;
     let encoder = plan.network.encoder.as_ref().map_or_else(String::new, |name| format!(" over {name}"));
+    let head = if plan.task.has_objects() { format!(", {} head", plan.network.head) } else { String::new() };
     let (height, width) = plan.input.geometry.size();
     let mut notes: Vec<String> =
         run.judged.failed.iter().map(|(name, why)| format!("{name} could not be evaluated: {why}")).collect();
-    notes.extend(run.judged.evaluation.notes.iter().cloned());
+    notes.extend(run.judged.scores.notes().iter().cloned());
     if run.judged_on == "validation" {
         notes.push(
             "The validation images also chose the best weights, so expect slightly lower scores on images that \
@@ -78,10 +80,10 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
     }
     Ok(ReportData {
         title: format!("Vibhag: {}", run.dataset.root.file_name().unwrap_or_default().to_string_lossy()),
-        model: Some(format!("{}{encoder}, {width}x{height} input", plan.network.architecture)),
+        model: Some(format!("{}{encoder}{head}, {width}x{height} input", plan.network.architecture)),
         split: Some(run.judged_on.to_owned()),
         classes: Some(plan.classes.clone()),
-        evaluation: Some(run.judged.evaluation.clone()),
+        evaluation: semantic(run).cloned(),
         history: history::read(run.run)?
             .into_iter()
             .map(|record| HistoryPoint {
@@ -94,7 +96,16 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
                 learning_rate: Some(record.learning_rate),
             })
             .collect(),
+        instances: match &run.judged.scores {
+            Scores::Instances(found) => Some(found.as_ref().clone()),
+            _ => None,
+        },
+        panoptic: match &run.judged.scores {
+            Scores::Panoptic(found) => Some(found.as_ref().clone()),
+            _ => None,
+        },
         examples: examples(run),
+        object_examples: objects::examples(run),
         data: Some(data_summary(run)),
         plan: plan_entries(plan)?,
         commands: commands(run),
@@ -114,14 +125,22 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
     })
 }
 
+fn semantic<'a>(run: &'a RunReport<'_>) -> Option<&'a Evaluation> {
+    match &run.judged.scores {
+        Scores::Semantic(evaluation) => Some(evaluation),
+        _ => None,
+    }
+}
+
 /// Pictures that cannot be made are left out: the report must not fail over one image.
 fn examples(run: &RunReport<'_>) -> Vec<Example> {
     let (worst, median, best) = SHOWN;
-    select_examples(&run.judged.evaluation.per_image, worst, median, best)
+    let Some(evaluation) = semantic(run) else { return Vec::new() };
+    select_examples(&evaluation.per_image, worst, median, best)
         .into_iter()
         .filter_map(|(rank, score)| {
             let index = *run.judged.index.get(&score.image)?;
-            let prediction = run.judged.kept.get(&index)?;
+            let Truth::Labels(prediction) = run.judged.kept.get(&index)? else { return None };
             let drawn = run
                 .dataset
                 .load(index)

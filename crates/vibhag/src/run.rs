@@ -6,13 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vibhag_core::{Error, ErrorKind, Result};
+use vibhag_core::{Error, ErrorKind, Result, Task};
 use vibhag_data::dataset::{Dataset, OpenOptions, Sample};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::{self, Fingerprint, SampleRecord};
 use vibhag_data::loader::SampleSource;
+use vibhag_data::sampler;
 use vibhag_data::split::{self, Split, SplitOptions};
-use vibhag_metrics::Evaluation;
 use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::encoder_info;
@@ -22,6 +22,8 @@ use vibhag_train::{Plan, PlanRequest, TrainOptions, TrainOutcome};
 use crate::evaluate;
 use crate::progress;
 use crate::report;
+use crate::scores::Scores;
+use crate::tune;
 
 /// What `vibhag train` was asked for.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +56,7 @@ pub struct TrainResult {
     /// The run's outcome.
     pub outcome: TrainOutcome,
     /// Scores of the held-out samples at their original size.
-    pub evaluation: Evaluation,
+    pub scores: Scores,
     /// `test`, or `validation` where no samples were kept for a test.
     pub judged_on: &'static str,
     /// The report.
@@ -86,8 +88,8 @@ impl Examined {
 ///
 /// # Errors
 /// When the folder cannot be read or no format recognises it.
-pub fn examine(data: &Path, format: Option<&str>, quiet: bool) -> Result<Examined> {
-    let options = OpenOptions { format: format.map(str::to_owned), ..OpenOptions::default() };
+pub fn examine(data: &Path, format: Option<&str>, task: Task, quiet: bool) -> Result<Examined> {
+    let options = OpenOptions { format: format.map(str::to_owned), task, ..OpenOptions::default() };
     let dataset = vibhag_data::open(data, &options)?;
     let bar = progress::counter(dataset.samples.len(), "reading", quiet);
     let fingerprint = fingerprint::scan(&dataset, &|_, _| bar.inc(1));
@@ -121,11 +123,12 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             .hint("continue it with --resume, or choose another folder with -o"));
     }
     let format = request.format.as_deref().or(stored.as_ref().map(|plan| plan.data.format.as_str()));
-    let examined = examine(&data, format, request.quiet)?;
+    let chosen = request.plan.as_deref().map(Plan::read).transpose()?;
+    let task = stored.as_ref().or(chosen.as_ref()).map_or(request.wishes.task.unwrap_or_default(), |plan| plan.task);
+    let examined = examine(&data, format, task, request.quiet)?;
     refuse_faults(&examined.faults, request.skip_bad)?;
-    let mut plan = match (stored, &request.plan) {
-        (Some(plan), _) => plan.with_settings(&request.settings)?,
-        (None, Some(path)) => Plan::read(path)?.with_settings(&request.settings)?,
+    let mut plan = match (stored, chosen) {
+        (Some(plan), _) | (None, Some(plan)) => plan.with_settings(&request.settings)?,
         (None, None) => plan(&examined, &request.wishes, &request.settings)?,
     };
     if plan.classes != examined.dataset.classes {
@@ -156,6 +159,13 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let usable = examined.usable();
     let role = |wanted: Split| -> Vec<usize> { usable.iter().copied().filter(|&i| splits[i] == wanted).collect() };
     let (train, val) = (role(Split::Train), role(Split::Val));
+    let learnt_from = if plan.training.by_area.is_on() {
+        let (height, width) = plan.input.geometry.size();
+        let pixels = |i: usize| examined.fingerprint.samples[i].width * examined.fingerprint.samples[i].height;
+        sampler::by_area(&train, height * width, pixels)
+    } else {
+        train.clone()
+    };
     let options = TrainOptions {
         run: request.run.clone(),
         resume: request.resume,
@@ -167,18 +177,25 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     };
     let dataset = Arc::new(examined.dataset);
     let source: Arc<dyn SampleSource> = dataset.clone();
-    let outcome = trainer::train(&plan, source, Roles { train: &train, val: &val }, &options).inspect_err(|_| {
-        if !request.resume {
-            forget_unstarted(&request.run);
-        }
-    })?;
+    let outcome =
+        trainer::train(&plan, source, Roles { train: &learnt_from, val: &val }, &options).inspect_err(|_| {
+            if !request.resume {
+                forget_unstarted(&request.run);
+            }
+        })?;
 
+    if plan.task.has_objects() {
+        tune::tune(&outcome.model, &dataset, &val, request.device, request.quiet)?;
+    }
     let test = role(Split::Test);
     let (held_out, held_out_name) = if test.is_empty() { (val, "validation") } else { (test, "test") };
     let judged = evaluate::model_on(&outcome.model, &dataset, &held_out, request.device, None, request.quiet)?;
-    let json = serde_json::to_string_pretty(&judged.evaluation)
+    let json = serde_json::to_string_pretty(&judged.scores)
         .map_err(|e| Error::new(ErrorKind::Io, "cannot write the evaluation").because(e))?;
     write(&request.run.join("evaluation.json"), &json)?;
+    if let Some(table) = &judged.table {
+        write(&request.run.join("objects.csv"), table)?;
+    }
     let report = request.run.join("report.html");
     report::write_run_report(
         &report,
@@ -195,7 +212,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
         },
     )?;
     let skipped = examined.faults;
-    Ok(TrainResult { outcome, evaluation: judged.evaluation, judged_on: held_out_name, report, skipped })
+    Ok(TrainResult { outcome, scores: judged.scores, judged_on: held_out_name, report, skipped })
 }
 
 /// Takes the plan and the splits of a run that never began away again, so that the corrected command can use the folder.
@@ -236,7 +253,7 @@ fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
     Manifest {
         format_version: FORMAT_VERSION,
         vibhag_version: env!("CARGO_PKG_VERSION").into(),
-        task: plan.task.clone(),
+        task: plan.task,
         weights_sha256: String::new(),
         weights_licence: licence,
         metrics: std::collections::BTreeMap::new(),

@@ -18,7 +18,7 @@ use crate::mask::{MaskPixels, RawMask, decode_mask};
 
 /// How a label map is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Storage {
+pub(crate) struct Storage {
     /// More than 8 bits a pixel.
     pub(super) deep: bool,
     /// Numbers are indices into a palette.
@@ -30,7 +30,7 @@ pub(super) struct Storage {
 /// # Errors
 /// When the file cannot be read, went through JPEG, holds colours, several pages, or a value that is no number of an
 /// object: negative, fractional, NaN, or above 4294967295.
-pub(super) fn read_ids(path: &Path) -> Result<(IdMap, Storage)> {
+pub(crate) fn read_ids(path: &Path) -> Result<(IdMap, Storage)> {
     let bytes = read_bytes(path)?;
     if bytes.starts_with(b"II") || bytes.starts_with(b"MM") {
         match read_tiff(&bytes, path)? {
@@ -124,7 +124,7 @@ fn whole(values: impl Iterator<Item = f64>) -> Result<Vec<u32>, (usize, String)>
 }
 
 /// The ending of the file that [`write_ids`] makes of `map`: `png` up to 65535, `tif` above.
-pub(super) fn extension_for(map: &IdMap) -> &'static str {
+pub(crate) fn extension_for(map: &IdMap) -> &'static str {
     if u16::try_from(largest(map)).is_err() { "tif" } else { "png" }
 }
 
@@ -137,7 +137,7 @@ pub(super) fn largest(map: &IdMap) -> u32 {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(super) fn write_ids(path: &Path, map: &IdMap, narrow: bool) -> Result<()> {
+pub(crate) fn write_ids(path: &Path, map: &IdMap, narrow: bool) -> Result<()> {
     let (width, height) = (map.width(), map.height());
     if path.extension().is_some_and(|extension| extension == "tif") {
         return write_tiff32(path, map);

@@ -31,6 +31,13 @@ pub(super) fn check(points: &[[f64; 2]], width: usize, height: usize) -> Result<
     Ok(())
 }
 
+/// A coordinate that was computed from a fraction of a side: with at most three digits after the point if it was so
+/// before it was divided, so that it falls on the same side of COCO's rounding.
+pub(super) fn settled(value: f64) -> f64 {
+    let short = (value * 1000.0).round() / 1000.0;
+    if (short - value).abs() < 1e-9 { short } else { value }
+}
+
 /// The four corners of the box from (`x0`, `y0`) to (`x1`, `y1`), turned clockwise (on screen) around `centre` by
 /// `degrees`.
 pub(super) fn rectangle([x0, y0]: [f64; 2], [x1, y1]: [f64; 2], centre: [f64; 2], degrees: f64) -> Vec<[f64; 2]> {

@@ -1,9 +1,13 @@
 //! A decoded sample in the form that the cache keeps: brought near the network's size once, so
 //! that every epoch pays for one warp only.
 
+use std::collections::BTreeMap;
+
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Geometry, Image, LabelMap, Preprocessing, Result};
+use vibhag_core::{Error, Geometry, Image, LabelMap, Panoptic, Preprocessing, Result};
 use vibhag_imaging::{resize_image, resize_labels};
+
+use crate::truth::Truth;
 
 /// How much larger than the network's input a resized image is kept when it will be warped:
 /// room for magnification, yet close enough that bilinear sampling does not alias.
@@ -18,40 +22,35 @@ const ANCHORS_PER_CLASS: usize = 256;
 pub struct Prepared {
     /// The image with the network's channels.
     pub(crate) image: Image,
-    /// The labels, of the same content and perhaps another size.
-    pub(crate) labels: LabelMap,
-    /// For windows: positions (x, y) of pixels of each foreground class that is present.
+    /// The truth, of the same content and perhaps another size.
+    pub(crate) truth: Truth,
+    /// For windows: positions (x, y) of pixels of each foreground class that is present, or of each class and size of
+    /// objects.
     pub(crate) anchors: Vec<Vec<[u32; 2]>>,
 }
 
 impl Prepared {
-    /// Brings `image` and `labels` into shape for `preprocessing`; `warped` says whether
+    /// Brings `image` and `truth` into shape for `preprocessing`; `warped` says whether
     /// geometric augmentation will follow (otherwise the size is exact).
     ///
     /// # Errors
-    /// When sizes differ or the channels cannot be converted.
+    /// When sizes differ, the channels cannot be converted, or segments would have to be resized.
     pub fn new(
         image: Image,
-        labels: LabelMap,
+        truth: Truth,
         preprocessing: &Preprocessing,
         warped: bool,
         ignore: Option<u16>,
     ) -> Result<Self> {
-        if (image.width(), image.height()) != (labels.width(), labels.height()) {
+        if (image.width(), image.height()) != (truth.width(), truth.height()) {
             return Err(Error::new(
                 ErrorKind::SizeMismatch,
-                format!(
-                    "image is {}x{}, its mask {}x{}",
-                    image.width(),
-                    image.height(),
-                    labels.width(),
-                    labels.height()
-                ),
+                format!("image is {}x{}, its mask {}x{}", image.width(), image.height(), truth.width(), truth.height()),
             )
             .hint("export the mask at the image's size"));
         }
-        match preprocessing.geometry {
-            Geometry::Resize { height, width } => {
+        match (preprocessing.geometry, truth) {
+            (Geometry::Resize { height, width }, Truth::Labels(labels)) => {
                 let side = |native: usize, target: usize| {
                     if warped { native.min((target as f64 * IMAGE_MARGIN).round() as usize) } else { target }
                 };
@@ -61,11 +60,20 @@ impl Prepared {
                 let image = resize_image(&image, side(image.width(), width), side(image.height(), height))?;
                 let labels =
                     resize_labels(&labels, label_side(labels.width(), width), label_side(labels.height(), height))?;
-                Ok(Self { image: image.with_channels(preprocessing.channels)?, labels, anchors: Vec::new() })
+                let image = image.with_channels(preprocessing.channels)?;
+                Ok(Self { image, truth: labels.into(), anchors: Vec::new() })
             }
-            Geometry::Window { .. } => {
-                let anchors = if warped { anchors(&labels, ignore) } else { Vec::new() };
-                Ok(Self { image: image.with_channels(preprocessing.channels)?, labels, anchors })
+            (Geometry::Resize { .. }, Truth::Segments(_)) => {
+                Err(Error::new(ErrorKind::Unsupported, "objects are learnt at the images' own resolution")
+                    .hint("use input.geometry.kind = \"window\""))
+            }
+            (Geometry::Window { .. }, truth) => {
+                let anchors = match &truth {
+                    _ if !warped => Vec::new(),
+                    Truth::Labels(labels) => anchors(labels, ignore),
+                    Truth::Segments(map) => object_anchors(map),
+                };
+                Ok(Self { image: image.with_channels(preprocessing.channels)?, truth, anchors })
             }
         }
     }
@@ -73,7 +81,7 @@ impl Prepared {
     /// Bytes that it occupies.
     pub fn byte_len(&self) -> usize {
         let anchors = self.anchors.iter().map(|list| 8 * list.len()).sum::<usize>();
-        self.image.byte_len() + 2 * self.labels.labels().len() + anchors
+        self.image.byte_len() + self.truth.byte_len() + anchors
     }
 }
 
@@ -105,6 +113,25 @@ fn anchors(labels: &LabelMap, ignore: Option<u16>) -> Vec<Vec<[u32; 2]>> {
     lists
 }
 
+/// A pixel of every segment, grouped by class and size (doubling areas), so that a class or size that is rare gets as
+/// many windows as a frequent one.
+fn object_anchors(map: &Panoptic) -> Vec<Vec<[u32; 2]>> {
+    let areas = map.areas();
+    let mut seen = vec![0usize; areas.len()];
+    let mut lists: BTreeMap<(u16, u32), Vec<[u32; 2]>> = BTreeMap::new();
+    for (index, &id) in map.ids.ids().iter().enumerate() {
+        let Some(segment) = (id as usize).checked_sub(1) else { continue };
+        // The middle one of its pixels in row-major order lies in its middle rows.
+        if seen[segment] == areas[segment] / 2 {
+            let key = (map.segments[segment].class, areas[segment].ilog2() / 2);
+            let position = [(index % map.ids.width()) as u32, (index / map.ids.width()) as u32];
+            lists.entry(key).or_default().push(position);
+        }
+        seen[segment] += 1;
+    }
+    lists.into_values().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,10 +145,10 @@ mod tests {
         let image = Image::from_u8(200, 100, 3, vec![9; 60_000]).unwrap();
         let labels = LabelMap::filled(200, 100, 1);
         let shape = preprocessing(Geometry::Resize { height: 64, width: 40 });
-        let sample = Prepared::new(image.clone(), labels.clone(), &shape, true, None).unwrap();
+        let sample = Prepared::new(image.clone(), labels.clone().into(), &shape, true, None).unwrap();
         assert_eq!((sample.image.width(), sample.image.height(), sample.image.channels()), (50, 80, 1));
-        assert_eq!((sample.labels.width(), sample.labels.height()), (80, 100));
-        let exact = Prepared::new(image, labels, &shape, false, None).unwrap();
+        assert_eq!((sample.truth.width(), sample.truth.height()), (80, 100));
+        let exact = Prepared::new(image, labels.into(), &shape, false, None).unwrap();
         assert_eq!((exact.image.width(), exact.image.height()), (40, 64));
         assert_eq!(exact.byte_len(), 40 * 64 * 3);
     }
@@ -130,7 +157,7 @@ mod tests {
     fn another_mask_size_is_an_error_with_both_sizes() {
         let image = Image::from_u8(4, 4, 1, vec![0; 16]).unwrap();
         let shape = preprocessing(Geometry::Resize { height: 4, width: 4 });
-        let error = Prepared::new(image, LabelMap::filled(5, 4, 0), &shape, true, None).unwrap_err();
+        let error = Prepared::new(image, LabelMap::filled(5, 4, 0).into(), &shape, true, None).unwrap_err();
         assert!(error.to_string().contains("4x4, its mask 5x4"));
     }
 

@@ -1,4 +1,4 @@
-use vibhag_core::Samples;
+use vibhag_core::{LabelMap, Samples};
 use vibhag_imaging::{resize_image, resize_labels};
 
 use super::*;
@@ -22,7 +22,8 @@ fn painted(width: usize, height: usize, channels: usize) -> (Image, LabelMap) {
 fn render(augmenter: &Augmenter, sample: &Prepared, key: Key) -> (Vec<f32>, Vec<u16>) {
     let (c, h, w) = augmenter.shape();
     let (mut planes, mut labels) = (vec![0.0; c * h * w], vec![0; h * w]);
-    augmenter.render(sample, key, &mut planes, &mut labels);
+    let out = Rendering { planes: &mut planes, labels: &mut labels, targets: &mut [] };
+    assert_eq!(augmenter.render(sample, key, out), None);
     (planes, labels)
 }
 

@@ -83,6 +83,15 @@ fn every_sample_comes_and_training_batches_are_full() {
 }
 
 #[test]
+fn a_sample_that_comes_twice_is_seen_in_two_ways() {
+    let loader = BatchLoader::new(Synthetic::new(2, &[]), LoaderOptions { shuffle: false, ..options(3) }).unwrap();
+    let batch = loader.epoch(0, &[1, 1, 0]).next().unwrap().unwrap();
+    assert_eq!(batch.samples, [1, 1, 0]);
+    let view = |slot: usize| &batch.images[slot * 1152..(slot + 1) * 1152];
+    assert_ne!(view(0), view(1));
+}
+
+#[test]
 fn validation_gives_every_sample_once_in_order() {
     let shape = options(1).preprocessing;
     let loader = BatchLoader::new(Synthetic::new(7, &[]), LoaderOptions::validation(3, shape)).unwrap();

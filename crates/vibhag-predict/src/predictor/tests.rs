@@ -18,13 +18,13 @@ fn manifest(geometry: Geometry, classes: usize, network: &Network) -> Manifest {
     Manifest {
         format_version: 1,
         vibhag_version: "0".into(),
-        task: "semantic".into(),
+        task: vibhag_core::Task::Semantic,
         weights_sha256: String::new(),
         weights_licence: String::new(),
         metrics: BTreeMap::new(),
         network: network.config().clone(),
         preprocessing: Preprocessing { channels, mean: vec![120.0; channels], std: vec![60.0; channels], geometry },
-        postprocessing: PostProcessing { tta: Flips::None, threshold: 0.5, overlap: 0.5 },
+        postprocessing: PostProcessing { tta: Flips::None, ..PostProcessing::default() },
         data: DataOrigin::default(),
         classes: ClassTable::from_names((0..classes).map(|i| format!("class{i}"))),
     }

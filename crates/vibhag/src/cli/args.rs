@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use vibhag_core::{Head, Task};
 
 /// Image segmentation: point it at images and masks, get a model, a report and a predictor.
 #[derive(Debug, Parser)]
@@ -32,6 +33,9 @@ pub(crate) enum Command {
         /// Folder to work in
         #[arg(short, long, default_value = "demo")]
         output: PathBuf,
+        /// semantic, instance
+        #[arg(long, default_value_t)]
+        task: Task,
         /// Minutes of training
         #[arg(long, default_value_t = 1.5)]
         minutes: f64,
@@ -48,6 +52,9 @@ pub(crate) enum Command {
         /// Format by name instead of recognition
         #[arg(long)]
         format: Option<String>,
+        /// What the data is wanted for: semantic, instance or panoptic
+        #[arg(long, default_value_t)]
+        task: Task,
         #[command(flatten)]
         common: Common,
     },
@@ -71,10 +78,10 @@ pub(crate) enum Command {
         #[arg(short, long, default_value = "run")]
         output: PathBuf,
         /// Follow this plan instead of making one
-        #[arg(long, conflicts_with_all = ["arch", "encoder", "pretrained", "task"])]
+        #[arg(long, conflicts_with_all = ["arch", "encoder", "pretrained", "task", "head"])]
         plan: Option<PathBuf>,
         /// Continue the run in this folder
-        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data", "arch", "encoder", "pretrained", "task", "seed"])]
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data", "arch", "encoder", "pretrained", "task", "head", "seed"])]
         resume: Option<PathBuf>,
         /// Leave out samples with faults (the report lists them)
         #[arg(long)]
@@ -97,8 +104,9 @@ pub(crate) enum Command {
         /// Where the output goes
         #[arg(short, long, default_value = "predictions")]
         output: PathBuf,
-        /// What to write: masks, overlays, contours, probabilities
-        #[arg(long, value_delimiter = ',', default_value = "masks,overlays")]
+        /// What to write: masks, overlays, contours, probabilities; of objects also table, coco, panoptic [default: by
+        /// task]
+        #[arg(long, value_delimiter = ',')]
         write: Vec<String>,
         /// Class indices instead of 0/255 for one foreground class
         #[arg(long)]
@@ -129,18 +137,61 @@ pub(crate) enum Command {
         /// Format by name instead of recognition
         #[arg(long)]
         format: Option<String>,
-        /// True masks
+        /// True masks; of objects label maps, or annotations in any format
         #[arg(long, requires = "pred", conflicts_with_all = ["model", "data"])]
         truth: Option<PathBuf>,
         /// Masks to score, under the same names
         #[arg(long, requires = "truth")]
         pred: Option<PathBuf>,
+        /// What --truth and --pred hold: semantic, instance or panoptic
+        #[arg(long, default_value_t, requires = "truth")]
+        task: Task,
         /// One pass instead of averaging over flips
         #[arg(long)]
         fast: bool,
         /// cpu, gpu, cuda or wgpu
         #[arg(long, default_value = "cpu")]
         device: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Annotations of objects from one format into another; prints what was lost and how well they came back
+    Convert {
+        /// A folder or file of annotations
+        input: PathBuf,
+        /// Folder to write, new or empty
+        output: PathBuf,
+        /// Format to write (see `vibhag models`)
+        #[arg(long, alias = "to")]
+        format: String,
+        /// Format to read, by name instead of recognition
+        #[arg(long)]
+        from: Option<String>,
+        /// Leave out what the format cannot hold, and list it, instead of refusing
+        #[arg(long)]
+        drop: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Generate a panoptic set: things of several shapes over textured stuff
+    Synth {
+        /// Folder to write, new or empty
+        output: PathBuf,
+        /// Scenes
+        #[arg(long, default_value_t = 400)]
+        images: u64,
+        /// Number of the first scene; sets of one seed and other numbers share no scene
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Rows x columns
+        #[arg(long, default_value = "256x256")]
+        size: String,
+        /// Everything random follows from it
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Format to write
+        #[arg(long, default_value = "coco-panoptic")]
+        format: String,
         #[command(flatten)]
         common: Common,
     },
@@ -185,9 +236,12 @@ pub(crate) struct Wishes {
     /// Format by name instead of recognition
     #[arg(long = "format")]
     pub format: Option<String>,
-    /// semantic
+    /// semantic (a class for every pixel), instance (objects) or panoptic (both)
     #[arg(long)]
-    pub task: Option<String>,
+    pub task: Option<Task>,
+    /// How objects are told apart: center, star or flow
+    #[arg(long)]
+    pub head: Option<Head>,
     /// Architecture (see `vibhag models`)
     #[arg(long)]
     pub arch: Option<String>,

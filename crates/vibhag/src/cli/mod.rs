@@ -7,10 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use vibhag::convert::ConvertRequest;
 use vibhag::evaluate::{self, Selection};
 use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
-use vibhag::{bench, demo, doctor, models, predict};
+use vibhag::scores::Scores;
+use vibhag::synth::SynthRequest;
+use vibhag::{bench, convert, demo, doctor, models, predict, synth};
 use vibhag_data::split::Split;
 use vibhag_nn::bundle::Flips;
 use vibhag_nn::device::DeviceChoice;
@@ -22,13 +25,13 @@ use args::{Command, Wishes};
 /// Runs one command. Exit code 1 says that there are findings or failed items.
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Demo { output, minutes, device, common } => {
+        Command::Demo { output, task, minutes, device, common } => {
             let say = |line: &str| {
                 if !common.quiet {
                     eprintln!("{line}");
                 }
             };
-            let result = demo::demo(&output, minutes, device.parse()?, common.quiet, &say)?;
+            let result = demo::demo(&output, task, minutes, device.parse()?, common.quiet, &say)?;
             if common.json {
                 json(&print::demo_json(&result))?;
             } else {
@@ -36,8 +39,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor { data, format, common } => {
-            let found = doctor::doctor(&data, format.as_deref(), common.quiet || common.json)?;
+        Command::Doctor { data, format, task, common } => {
+            let found = doctor::doctor(&data, format.as_deref(), task, common.quiet || common.json)?;
             if common.json {
                 json(&found)?;
             } else {
@@ -46,7 +49,12 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(findings(!found.faults.is_empty()))
         }
         Command::Plan { data, output, wishes, common } => {
-            let examined = run::examine(&data, wishes.format.as_deref(), common.quiet || common.json)?;
+            let examined = run::examine(
+                &data,
+                wishes.format.as_deref(),
+                wishes.task.unwrap_or_default(),
+                common.quiet || common.json,
+            )?;
             let plan = run::plan(&examined, &request(&wishes), &wishes.settings)?;
             let text = plan.to_toml()?;
             match output {
@@ -103,9 +111,15 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(findings(failed > 0))
         }
-        Command::Evaluate { model, data, split, format, truth, pred, fast, device, common } => {
-            let (evaluation, failed) = match (model, data, truth, pred) {
-                (_, _, Some(truth), Some(pred)) => evaluate::folders(&truth, &pred)?,
+        Command::Evaluate { model, data, split, format, truth, pred, task, fast, device, common } => {
+            let (scores, failed) = match (model, data, truth, pred) {
+                (_, _, Some(truth), Some(pred)) if task.has_objects() => {
+                    evaluate::folders::objects(&truth, &pred, task)?
+                }
+                (_, _, Some(truth), Some(pred)) => {
+                    let (found, failed) = evaluate::folders(&truth, &pred)?;
+                    (Scores::Semantic(Box::new(found)), failed)
+                }
                 (Some(model), Some(data), ..) => {
                     let selection = match split {
                         Some(name) => match Split::from_name(&name) {
@@ -125,17 +139,38 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                         fast.then_some(Flips::None),
                         quiet,
                     )?;
-                    (judged.evaluation, judged.failed)
+                    (judged.scores, judged.failed)
                 }
                 _ => bail!("name a model and data, or --truth and --pred"),
             };
             if common.json {
-                json(&evaluation)?;
+                json(&scores)?;
             } else {
-                print::evaluation(&evaluation)?;
+                print::scores(&scores)?;
             }
             print::failures(&failed);
             Ok(findings(!failed.is_empty()))
+        }
+        Command::Convert { input, output, format, from, drop, common } => {
+            let quiet = common.quiet || common.json;
+            let request = ConvertRequest { input, out: output, to: format, from, drop, quiet };
+            let result = convert::convert(&request)?;
+            if common.json {
+                json(&result)?;
+            } else {
+                print::convert(&result)?;
+            }
+            Ok(findings(!result.failed.is_empty() || !result.losses.is_empty() || !result.faults.is_empty()))
+        }
+        Command::Synth { output, images, first, size, seed, format, common } => {
+            let size = parse_size(&size)?;
+            let result = synth::synth(&SynthRequest { out: output, images, first, size, seed, format })?;
+            if common.json {
+                json(&result)?;
+            } else {
+                print::synth(&result)?;
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Models { common } => {
             let rows = models::rows()?;
@@ -190,7 +225,8 @@ fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 fn request(wishes: &Wishes) -> PlanRequest {
     PlanRequest {
-        task: wishes.task.clone(),
+        task: wishes.task,
+        head: wishes.head,
         architecture: wishes.arch.clone(),
         encoder: wishes.encoder.clone(),
         pretrained: wishes.pretrained.clone(),

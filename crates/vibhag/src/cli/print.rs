@@ -5,12 +5,15 @@ use std::path::Path;
 
 use serde_json::json;
 use vibhag::bench::BenchResult;
+use vibhag::convert::ConvertResult;
 use vibhag::demo::DemoResult;
 use vibhag::doctor::Diagnosis;
 use vibhag::models::Row as ModelRow;
 use vibhag::predict::Row;
 use vibhag::run::TrainResult;
-use vibhag_metrics::Evaluation;
+use vibhag::scores::Scores;
+use vibhag::synth::SynthResult;
+use vibhag_metrics::{Evaluation, InstanceEvaluation, PanopticEvaluation};
 
 /// One line to standard output; a closed pipe comes back as an error instead of a panic.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
@@ -34,6 +37,12 @@ pub(crate) fn doctor(found: &Diagnosis) -> anyhow::Result<()> {
     for class in &found.classes {
         line(&format!("{:<20} {:>8.2} % {:>8}", class.name, 100.0 * class.share, class.images))?;
     }
+    if let Some(objects) = &found.objects {
+        line(&format!(
+            "objects: {}, {} in the median image (at most {}), median area {} pixels, largest {} pixels long",
+            objects.count, objects.median_per_image, objects.most_per_image, objects.median_area, objects.extent_max
+        ))?;
+    }
     for group in &found.duplicates {
         line(&format!("identical images: {}", group.join(", ")))?;
     }
@@ -46,7 +55,66 @@ pub(crate) fn doctor(found: &Diagnosis) -> anyhow::Result<()> {
     line(if found.faults.is_empty() { "no faults found" } else { "train leaves faulty samples out with --skip-bad" })
 }
 
-pub(crate) fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
+pub(crate) fn scores(found: &Scores) -> anyhow::Result<()> {
+    match found {
+        Scores::Semantic(found) => evaluation(found),
+        Scores::Instances(found) => instances(found),
+        Scores::Panoptic(found) => panoptic(found),
+    }
+}
+
+fn instances(found: &InstanceEvaluation) -> anyhow::Result<()> {
+    line(&format!("images {}, objects {}, predicted {}", found.images, found.objects_truth, found.objects_predicted))?;
+    line("AP of the Data Science Bowl, TP / (TP + FP + FN), pooled over images, by IoU:")?;
+    let row = |values: Vec<String>| values.join(" ");
+    line(&format!("  {}", row(found.ap_dsb.keys().map(|iou| format!("{iou:>6}")).collect())))?;
+    line(&format!("  {}", row(found.ap_dsb.values().map(|ap| format!("{ap:>6.4}")).collect())))?;
+    line(&format!("  mean {:.4}", found.ap_dsb_mean))?;
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    line(&format!("COCO AP {}, AP50 {}, AP75 {}", number(found.ap), number(found.ap50), number(found.ap75)))?;
+    line(&format!(
+        "precision {:.4}, recall {:.4}, F1 {:.4} at IoU 0.5",
+        found.precision50, found.recall50, found.f1_50
+    ))?;
+    line(&format!(
+        "count: off by {:.2} objects an image, {} (bias {:+.2})",
+        found.count_mae,
+        found.count_error.map_or_else(|| "no image has objects".to_owned(), |error| format!("{:.1} %", 100.0 * error)),
+        found.count_bias
+    ))?;
+    for note in &found.notes {
+        line(&format!("note: {note}"))?;
+    }
+    for worst in found.per_image.iter().take(3) {
+        line(&format!(
+            "worst: {} AP50 {:.4}, {} of {} found, {} false",
+            worst.image, worst.ap50, worst.tp, worst.objects_truth, worst.fp
+        ))?;
+    }
+    Ok(())
+}
+
+fn panoptic(found: &PanopticEvaluation) -> anyhow::Result<()> {
+    line(&format!("images {}", found.images))?;
+    line(&format!("{:<20} {:>7} {:>7} {:>7}", "", "PQ", "SQ", "RQ"))?;
+    let row = |name: &str, pq: f64, sq: f64, rq: f64| line(&format!("{name:<20} {pq:>7.4} {sq:>7.4} {rq:>7.4}"));
+    row("all", found.pq, found.sq, found.rq)?;
+    row("things", found.things.pq, found.things.sq, found.things.rq)?;
+    row("stuff", found.stuff.pq, found.stuff.sq, found.stuff.rq)?;
+    for class in &found.classes {
+        row(&class.name, class.pq, class.sq, class.rq)?;
+    }
+    line(&format!("mean IoU {:.4}", found.mean_iou))?;
+    for note in &found.notes {
+        line(&format!("note: {note}"))?;
+    }
+    for worst in found.per_image.iter().take(3) {
+        line(&format!("worst: {} PQ {:.4}", worst.image, worst.pq))?;
+    }
+    Ok(())
+}
+
+fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
     let interval = found
         .dice_per_image_ci95
         .as_ref()
@@ -86,7 +154,7 @@ pub(crate) fn train(result: &TrainResult) -> anyhow::Result<()> {
         "test" => "scored on the test images, which played no part in training",
         _ => "scored on the validation images, which also chose the weights that are kept",
     })?;
-    evaluation(&result.evaluation)?;
+    scores(&result.scores)?;
     for fault in &result.skipped {
         line(&format!("left out: {fault}"))?;
     }
@@ -106,10 +174,10 @@ pub(crate) fn train_json(result: &TrainResult) -> serde_json::Value {
         "report": result.report,
         "steps": result.outcome.steps,
         "seconds": result.outcome.seconds,
-        "best_val_iou": result.outcome.best,
+        "best_val_score": result.outcome.best,
         "best_step": result.outcome.best_step,
         "ended": result.outcome.reason,
-        "evaluation": result.evaluation,
+        "evaluation": result.scores,
         "judged_on": result.judged_on,
         "skipped": result.skipped,
     })
@@ -148,6 +216,32 @@ pub(crate) fn predict(rows: &[Row], out: &Path) -> anyhow::Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     line(&format!("{} images, {failed} failed; output in {}", rows.len(), out.display()))
+}
+
+pub(crate) fn convert(result: &ConvertResult) -> anyhow::Result<()> {
+    line(&format!("{} to {}: {} images, {} annotations", result.from, result.to, result.images, result.annotations))?;
+    let lists = [("fault", &result.faults), ("lost", &result.losses), ("failed", &result.failed)];
+    for (what, rows) in lists {
+        for row in rows {
+            line(&format!("{what}: {row}"))?;
+        }
+    }
+    let back = &result.round_trip;
+    let worst = match &back.worst {
+        Some(worst) if back.min_iou < 1.0 => format!(", smallest {:.4} at {worst}", back.min_iou),
+        _ => String::new(),
+    };
+    line(&format!(
+        "read back: {} annotations, {} missing, mean IoU {:.4}{worst}",
+        back.annotations, back.missing, back.mean_iou
+    ))
+}
+
+pub(crate) fn synth(result: &SynthResult) -> anyhow::Result<()> {
+    for loss in &result.losses {
+        line(&format!("lost: {loss}"))?;
+    }
+    line(&format!("{} scenes, {} segments in {}", result.images, result.annotations, result.folder.display()))
 }
 
 pub(crate) fn models(rows: &[ModelRow]) -> anyhow::Result<()> {

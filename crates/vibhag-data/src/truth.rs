@@ -1,0 +1,94 @@
+//! What is known of an image's pixels: a class each, or a segment each.
+
+use vibhag_core::{ClassTable, LabelMap, Panoptic};
+
+/// The truth of one image.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Truth {
+    /// A class for every pixel.
+    Labels(LabelMap),
+    /// A segment for every pixel.
+    Segments(Panoptic),
+}
+
+impl Truth {
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Labels(map) => map.width(),
+            Self::Segments(map) => map.ids.width(),
+        }
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        match self {
+            Self::Labels(map) => map.height(),
+            Self::Segments(map) => map.ids.height(),
+        }
+    }
+
+    /// Bytes that it occupies.
+    pub fn byte_len(&self) -> usize {
+        match self {
+            Self::Labels(map) => 2 * map.labels().len(),
+            Self::Segments(map) => 4 * map.ids.ids().len() + 8 * map.segments.len(),
+        }
+    }
+}
+
+impl From<LabelMap> for Truth {
+    fn from(map: LabelMap) -> Self {
+        Self::Labels(map)
+    }
+}
+
+impl From<Panoptic> for Truth {
+    fn from(map: Panoptic) -> Self {
+        Self::Segments(map)
+    }
+}
+
+/// How segments become what a network learns from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentRules {
+    /// The classes; their things are objects.
+    pub classes: ClassTable,
+    /// Label of pixels of no segment: the background's, or the ignored one where every pixel should have a segment.
+    pub nothing: u16,
+    /// Label of pixels that nothing is known of.
+    pub ignore: u16,
+}
+
+impl SegmentRules {
+    /// Pixels of no segment are background when class 0 is no thing and `background` says that it is what lies between
+    /// objects; otherwise nothing is known of them.
+    pub fn new(classes: ClassTable, background: bool) -> Self {
+        let ignore = classes.ignore.unwrap_or(u16::MAX);
+        Self { nothing: if background { 0 } else { ignore }, ignore, classes }
+    }
+
+    /// The class of segment `id` of `map`.
+    pub fn label(&self, map: &Panoptic, id: u32) -> u16 {
+        match id {
+            0 => self.nothing,
+            _ => map.segments.get(id as usize - 1).map_or(self.ignore, |segment| segment.class),
+        }
+    }
+
+    /// The number under which segment `id` counts as an object: its own, 0 for none, [`VOID`] where nothing is known.
+    ///
+    /// [`VOID`]: vibhag_imaging::instances::VOID
+    pub fn object(&self, map: &Panoptic, id: u32) -> u32 {
+        use vibhag_imaging::instances::VOID;
+        let Some(index) = (id as usize).checked_sub(1) else {
+            return if self.nothing == self.ignore { VOID } else { 0 };
+        };
+        match map.segments.get(index) {
+            None => VOID,
+            Some(segment) if segment.crowd => VOID,
+            Some(segment) if self.classes.is_thing(segment.class) => id,
+            Some(_) => 0,
+        }
+    }
+}

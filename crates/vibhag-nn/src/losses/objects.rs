@@ -1,0 +1,261 @@
+//! The loss of the maps that tell objects apart, with its gradient, on plain slices: it is a sum over pixels, so one
+//! pass gives both, on every device alike.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use vibhag_core::{Error, Head, RAYS, Result};
+
+/// Flows are learnt at this multiple of a unit vector (Cellpose).
+const FLOW_SCALE: f32 = 5.0;
+
+/// What the maps of a head cost; in files `kind` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ObjectLoss {
+    /// Panoptic-DeepLab (Cheng et al., CVPR 2020): mean squared error of the heat, mean absolute error of the offsets.
+    Center {
+        /// Factor of the heat's error.
+        heat: f64,
+        /// Factor of the offsets' error (pixels).
+        offset: f64,
+    },
+    /// StarDist (Schmidt et al., MICCAI 2018): binary cross-entropy of the object probability, mean absolute error of
+    /// the distances, weighted by that probability.
+    Star {
+        /// Factor of the probability's cross-entropy.
+        probability: f64,
+        /// Factor of the distances' error (pixels).
+        distance: f64,
+    },
+    /// Cellpose (Stringer et al., Nature Methods 2021): mean squared error of the flow times five.
+    Flow {
+        /// Factor of the flow's error.
+        flow: f64,
+    },
+}
+
+impl ObjectLoss {
+    /// The published weights of a head; none for classes alone.
+    pub fn of(head: Head) -> Option<Self> {
+        match head {
+            Head::Semantic => None,
+            Head::Center => Some(Self::Center { heat: 200.0, offset: 0.01 }),
+            Head::Star => Some(Self::Star { probability: 1.0, distance: 0.2 }),
+            Head::Flow => Some(Self::Flow { flow: 0.5 }),
+        }
+    }
+
+    /// The head that it is for.
+    pub fn head(&self) -> Head {
+        match self {
+            Self::Center { .. } => Head::Center,
+            Self::Star { .. } => Head::Star,
+            Self::Flow { .. } => Head::Flow,
+        }
+    }
+
+    /// Checks that the factors are positive numbers.
+    ///
+    /// # Errors
+    /// A configuration error with the value.
+    pub fn validate(&self) -> Result<()> {
+        let factors = match *self {
+            Self::Center { heat, offset } => vec![heat, offset],
+            Self::Star { probability, distance } => vec![probability, distance],
+            Self::Flow { flow } => vec![flow],
+        };
+        match factors.iter().find(|factor| !(**factor > 0.0 && factor.is_finite())) {
+            None => Ok(()),
+            Some(factor) => Err(Error::config(format!(
+                "the factor {factor} of the {} head's loss is not a positive number",
+                self.head()
+            ))),
+        }
+    }
+
+    /// The loss and its gradient by the maps.
+    ///
+    /// # Shapes
+    /// `maps` is N x [`Head::maps`] x `pixels`, `targets` N x [`Head::target_planes`] x `pixels`; the gradient is like
+    /// `maps`.
+    pub fn value_and_gradient(&self, maps: &[f32], targets: &[f32], pixels: usize) -> (f64, Vec<f32>) {
+        let mut gradient = vec![0.0; maps.len()];
+        let head = self.head();
+        let samples = Samples { maps, targets, head, pixels };
+        let value = match *self {
+            Self::Center { heat, offset } => {
+                let heat = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(3), heat, |y, t| squared(y - t));
+                heat + samples
+                    .add(&mut gradient, &[(1, 1), (2, 2)], Weight::Plane(4), 2.0 * offset, |y, t| absolute(y - t))
+            }
+            Self::Star { probability, distance } => {
+                let weight = 1 + RAYS;
+                let rays: Vec<(usize, usize)> = (1..=RAYS).map(|ray| (ray, ray)).collect();
+                let found = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(weight), probability, cross_entropy);
+                found
+                    + samples.add(&mut gradient, &rays, Weight::Product(0, weight, 1), distance, |y, t| absolute(y - t))
+            }
+            Self::Flow { flow } => {
+                let term = |y: f32, t: f32| squared(y - FLOW_SCALE * t);
+                samples.add(&mut gradient, &[(0, 0), (1, 1)], Weight::Plane(2), flow, term)
+            }
+        };
+        (value, gradient)
+    }
+}
+
+/// Which target planes weigh a pixel.
+#[derive(Clone, Copy)]
+enum Weight {
+    /// One plane.
+    Plane(usize),
+    /// The product of two planes, at pixels where a third plane is not negative.
+    Product(usize, usize, usize),
+}
+
+/// A batch of maps with their targets.
+struct Samples<'a> {
+    maps: &'a [f32],
+    targets: &'a [f32],
+    head: Head,
+    pixels: usize,
+}
+
+impl Samples<'_> {
+    /// Adds a term: the weighted mean over pixels and `planes` (map, target) of `term(map, target)` = (value,
+    /// derivative), times `factor`. Its gradient goes into `gradient`.
+    fn add(
+        &self,
+        gradient: &mut [f32],
+        planes: &[(usize, usize)],
+        weight: Weight,
+        factor: f64,
+        term: impl Fn(f32, f32) -> (f32, f32) + Sync,
+    ) -> f64 {
+        let total = self.total(weight) * planes.len() as f64;
+        if total == 0.0 {
+            return 0.0;
+        }
+        let (scale, maps) = ((factor / total) as f32, self.head.maps());
+        let sums: Vec<f64> = gradient
+            .par_chunks_mut(self.pixels)
+            .enumerate()
+            .map(|(index, gradient)| {
+                let (sample, map) = (index / maps, index % maps);
+                let Some(&(_, target)) = planes.iter().find(|(own, _)| *own == map) else { return 0.0 };
+                let values = &self.maps[index * self.pixels..][..self.pixels];
+                let pairs = values.iter().zip(self.target(sample, target));
+                let mut sum = 0.0;
+                for ((slot, (&y, &t)), w) in gradient.iter_mut().zip(pairs).zip(self.weights(sample, weight)) {
+                    if w > 0.0 {
+                        let (value, derivative) = term(y, t);
+                        *slot = scale * w * derivative;
+                        sum += f64::from(w * value);
+                    }
+                }
+                sum
+            })
+            .collect();
+        sums.iter().sum::<f64>() * factor / total
+    }
+
+    fn target(&self, sample: usize, plane: usize) -> &[f32] {
+        &self.targets[(sample * self.head.target_planes() + plane) * self.pixels..][..self.pixels]
+    }
+
+    /// The weight of each pixel of a sample.
+    fn weights(&self, sample: usize, weight: Weight) -> impl Iterator<Item = f32> + '_ {
+        let (first, second, known) = match weight {
+            Weight::Plane(plane) => (plane, None, None),
+            Weight::Product(first, second, known) => (first, Some(second), Some(known)),
+        };
+        let first = self.target(sample, first);
+        let second = second.map(|plane| self.target(sample, plane));
+        let known = known.map(|plane| self.target(sample, plane));
+        first.iter().enumerate().map(move |(pixel, &weight)| {
+            if known.is_some_and(|plane| plane[pixel] < 0.0) {
+                return 0.0;
+            }
+            weight * second.map_or(1.0, |plane| plane[pixel])
+        })
+    }
+
+    fn total(&self, weight: Weight) -> f64 {
+        let samples = self.maps.len() / (self.head.maps() * self.pixels).max(1);
+        let sums: Vec<f64> = (0..samples)
+            .into_par_iter()
+            .map(|sample| self.weights(sample, weight).map(f64::from).sum::<f64>())
+            .collect();
+        sums.iter().sum()
+    }
+}
+
+fn squared(difference: f32) -> (f32, f32) {
+    (difference * difference, 2.0 * difference)
+}
+
+fn absolute(difference: f32) -> (f32, f32) {
+    (difference.abs(), if difference == 0.0 { 0.0 } else { difference.signum() })
+}
+
+/// Binary cross-entropy of logit `z` with target `t`.
+fn cross_entropy(z: f32, t: f32) -> (f32, f32) {
+    let value = z.max(0.0) - z * t + (-z.abs()).exp().ln_1p();
+    (value, 1.0 / (1.0 + (-z).exp()) - t)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pseudo(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_the_value() {
+        const PIXELS: usize = 12;
+        for head in [Head::Center, Head::Star, Head::Flow] {
+            let loss = ObjectLoss::of(head).unwrap();
+            let maps = pseudo(2 * head.maps() * PIXELS, 1);
+            let mut targets = pseudo(2 * head.target_planes() * PIXELS, 2);
+            for (index, target) in targets.iter_mut().enumerate() {
+                let plane = index / PIXELS % head.target_planes();
+                // Weights and probabilities are not negative; some weigh nothing.
+                if plane >= head.maps() || head == Head::Star && plane == 0 {
+                    *target = target.max(0.0);
+                }
+            }
+            let (value, gradient) = loss.value_and_gradient(&maps, &targets, PIXELS);
+            assert!(value > 0.0);
+            for index in 0..maps.len() {
+                const STEP: f32 = 1e-3;
+                let moved = |by: f32| {
+                    let mut maps = maps.clone();
+                    maps[index] += by;
+                    loss.value_and_gradient(&maps, &targets, PIXELS).0
+                };
+                let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * f64::from(STEP));
+                let found = f64::from(gradient[index]);
+                assert!((numeric - found).abs() < 2e-3 * (1.0 + found.abs()), "{head} {index}: {numeric} {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_perfect_map_costs_nothing_and_unknown_pixels_weigh_nothing() {
+        let loss = ObjectLoss::of(Head::Flow).unwrap();
+        let targets = [0.6f32, 0.8, 0.8, -0.6, 1.0, 0.0];
+        let maps = [3.0f32, -100.0, 4.0, 77.0];
+        let (value, gradient) = loss.value_and_gradient(&maps, &targets, 2);
+        assert!(value < 1e-12 && gradient.iter().all(|g| g.abs() < 1e-5), "{value} {gradient:?}");
+        let nothing = [0.0; 6];
+        assert_eq!(loss.value_and_gradient(&maps, &nothing, 2), (0.0, vec![0.0; 4]));
+    }
+
+    #[test]
+    fn factors_must_be_positive() {
+        assert!(ObjectLoss::Flow { flow: 0.0 }.validate().is_err());
+        assert!(ObjectLoss::Center { heat: f64::NAN, offset: 1.0 }.validate().is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! The planner's choices where objects are told apart.
+
+use vibhag_core::{Geometry, Head, Task};
+use vibhag_data::fingerprint::{Fingerprint, ObjectSummary};
+
+/// Side of a window; larger objects get larger ones up to [`LARGEST_WINDOW`].
+const WINDOW: usize = 256;
+const LARGEST_WINDOW: usize = 512;
+/// Context that an object has around it at least, in pixels.
+const MARGIN: f32 = 16.0;
+/// From this solidity (pixels over those of the convex hull) on an outline is well drawn by rays from a point inside.
+const CONVEX: f32 = 0.9;
+
+/// Chooses the head that suits the objects.
+pub(super) fn choose_head(
+    fingerprint: &Fingerprint,
+    task: Task,
+    wish: Option<Head>,
+    because: &mut impl FnMut(&str, String),
+) -> Head {
+    let objects = fingerprint.objects.clone().unwrap_or_default();
+    because(
+        "task",
+        format!(
+            "{} objects in {} images, {} in the median image and at most {}",
+            objects.count, fingerprint.usable, objects.median_per_image, objects.most_per_image
+        ),
+    );
+    if let Some(head) = wish {
+        because("network.head", "asked for".into());
+        return head;
+    }
+    let (head, reason) = suitable_head(&objects, task);
+    because("network.head", reason);
+    head
+}
+
+fn suitable_head(objects: &ObjectSummary, task: Task) -> (Head, String) {
+    let ObjectSummary { median_solidity, median_per_image, extent_95, .. } = *objects;
+    if task == Task::Panoptic {
+        let reason = "pixels vote for a centre, so an object that another one divides stays one object".to_owned();
+        return (Head::Center, reason);
+    }
+    if extent_95 as usize > WINDOW {
+        let reason = format!(
+            "objects reach {extent_95} pixels, more than a window shows: pixels vote for a centre that may lie outside"
+        );
+        return (Head::Center, reason);
+    }
+    let shape = format!(
+        "{median_per_image} objects in the median image, which fill {:.0} % of their convex hulls and stay below {extent_95} pixels",
+        100.0 * median_solidity
+    );
+    if median_solidity >= CONVEX {
+        (Head::Star, format!("{shape}: rays from their middle draw them, and touching ones stay apart"))
+    } else {
+        (Head::Flow, format!("{shape}: flows follow any shape"))
+    }
+}
+
+/// The share by which windows overlap: enough that an object which one of them cuts lies whole in a neighbour.
+pub(super) fn choose_overlap(
+    fingerprint: &Fingerprint,
+    geometry: &Geometry,
+    because: &mut impl FnMut(&str, String),
+) -> f32 {
+    let extent = fingerprint.objects.as_ref().map_or(0, |objects| objects.extent_95) as f32;
+    let (height, width) = geometry.size();
+    let share = ((extent + MARGIN) / height.min(width) as f32).clamp(0.125, 0.5);
+    // Two digits are enough for a plan that people read.
+    let share = (share * 100.0).round() / 100.0;
+    because(
+        "postprocessing.overlap",
+        format!("an object of {extent} pixels that one window cuts lies whole in its neighbour"),
+    );
+    share
+}
+
+/// Windows at the images' own resolution, large enough for the objects.
+pub(super) fn choose_geometry(fingerprint: &Fingerprint, because: &mut impl FnMut(&str, String)) -> Geometry {
+    let extent = fingerprint.objects.as_ref().map_or(0, |objects| objects.extent_95 as usize);
+    let side = if 2 * extent > WINDOW { LARGEST_WINDOW } else { WINDOW };
+    because(
+        "input.geometry",
+        format!(
+            "objects are told apart at the images' own resolution; windows of {side} pixels show them whole ({extent} pixels hold 95 of 100)"
+        ),
+    );
+    Geometry::Window { height: side, width: side }
+}
