@@ -322,7 +322,8 @@ mod tests {
         let whole = mask(&[".....", "..#..", ".###.", "..##."]);
         let inside = mask(&[".#.", "###", ".##"]);
         assert_eq!(Rle::from_box((5, 4), (1, 1), 3, inside.pixels()), Rle::from_mask(&whole));
-        let column = Rle::from_box((3, 2), (1, 0), 1, &[true, true]);
-        assert_eq!(column, Rle::from_mask(&mask(&[".#.", ".#."])), "a box as high as the mask ends too");
+        // As high as the mask, and foreground down to its last row.
+        let high = mask(&["..#.", ".##."]);
+        assert_eq!(Rle::from_box((4, 2), (1, 0), 2, mask(&[".#", "##"]).pixels()), Rle::from_mask(&high));
     }
 }

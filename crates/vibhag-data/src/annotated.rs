@@ -7,9 +7,9 @@ use std::sync::Arc;
 use vibhag_core::annotation::paint;
 use vibhag_core::color::class_color;
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Annotation, Class, ClassTable, Error, ImageAnnotations, Panoptic, Result, Rle, Segment, Shape};
-use vibhag_imaging::rasterize;
+use vibhag_core::{Annotation, Class, ClassTable, Error, ImageAnnotations, Panoptic, Result, Rle, Segment};
 
+use crate::annotations::shape::mask_of;
 use crate::annotations::{AnnotationFormat, AnnotationSource, Category};
 use crate::coding::{CodingKind, MaskCoding};
 use crate::dataset::{Dataset, Sample};
@@ -45,7 +45,7 @@ impl Annotated {
             score: annotation.score.unwrap_or(1.0) as f32,
         };
         let masks: Vec<(Rle, Segment)> =
-            annotations.iter().map(|one| (mask_of(one, width, height), segment(one))).collect();
+            annotations.iter().map(|one| Ok((mask_of(one, width, height)?, segment(one)))).collect::<Result<_>>()?;
         Ok(paint(width, height, &masks))
     }
 
@@ -60,14 +60,6 @@ impl Annotated {
     }
 }
 
-/// The pixels of `annotation` on an image of `width` x `height`.
-pub fn mask_of(annotation: &Annotation, width: usize, height: usize) -> Rle {
-    match &annotation.shape {
-        Shape::Mask(mask) => mask.clone(),
-        Shape::Polygons(polygons) => rasterize(polygons, width, height),
-    }
-}
-
 /// Opens the annotated images at `root`; samples are the images whose files are there.
 ///
 /// # Errors
@@ -75,6 +67,14 @@ pub fn mask_of(annotation: &Annotation, width: usize, height: usize) -> Rle {
 pub(crate) fn open(root: &Path, format: &AnnotationFormat) -> Result<Dataset> {
     let source: Arc<dyn AnnotationSource> = (format.open)(root)?.into();
     from_source(root, format.name, source)
+}
+
+/// All images of `source`, in its order, and the classes of its categories.
+pub fn all(source: Arc<dyn AnnotationSource>) -> (Annotated, ClassTable) {
+    let background = source.categories().iter().all(|category| category.thing);
+    let classes = class_table(source.categories(), background);
+    let images = (0..source.images().len()).collect();
+    (Annotated { source, images, first_class: u16::from(background) }, classes)
 }
 
 /// A data set over `source`.

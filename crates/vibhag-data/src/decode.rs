@@ -5,7 +5,9 @@ use std::path::Path;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Image, Result, Samples};
+use vibhag_core::{Error, IdMap, Image, Result, Samples};
+
+use crate::annotations::id_map_file;
 
 /// File name extensions that count as images, in lower case.
 pub const IMAGE_EXTENSIONS: &[&str] = &["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
@@ -139,4 +141,12 @@ fn without_opaque_alpha<T: Copy + PartialEq>(channels: usize, samples: Vec<T>, o
     }
     let colors = samples.chunks_exact(channels).flat_map(|pixel| pixel[..channels - 1].iter().copied()).collect();
     (channels - 1, colors)
+}
+
+/// Reads a label map that numbers objects: 8, 16 or 32 bits, PNG or TIFF.
+///
+/// # Errors
+/// When the file cannot be decoded or holds what is no object's number.
+pub fn read_id_map(path: &Path) -> Result<IdMap> {
+    id_map_file::read_ids(path).map(|(map, _)| map)
 }

@@ -11,9 +11,12 @@ use crate::network::Network;
 /// Values drawn from one stream; more come from the next, so that threads can share the work.
 const CHUNK: usize = 1 << 16;
 
+/// Maps begin near zero, their mean: a random heat map would cost hundreds of times what classes cost.
+const MAPS_SCALE: f32 = 0.05;
+
 /// He's normal initialisation for convolutions that feed a ReLU (He et al., "Delving deep into
-/// rectifiers", 2015, eq. 10), Glorot's uniform for the head, zeros for biases, and the identity
-/// for normalisation.
+/// rectifiers", 2015, eq. 10), Glorot's uniform for the head (near zero for
+/// its maps), zeros for biases, and the identity for normalisation.
 pub(crate) fn initialize(network: Network, seed: u64) -> Network {
     let path = Path::new(network.config().prefixes());
     network.map(&mut Initializer { path, seed, index: 0 })
@@ -39,9 +42,10 @@ impl ModuleMapper for Initializer {
         let shape = param.dims().to_vec();
         let [outputs, inputs, height, width] = shape[..] else { return param };
         let area = height * width;
-        let gives_output = self.path.part() == "head" || self.path.name() == "objects.maps.weight";
-        let values = if gives_output {
-            let limit = (6.0 / ((inputs + outputs) * area) as f32).sqrt();
+        let is_maps = self.path.name() == "objects.maps.weight";
+        let values = if self.path.part() == "head" || is_maps {
+            let scale = if is_maps { MAPS_SCALE } else { 1.0 };
+            let limit = scale * (6.0 / ((inputs + outputs) * area) as f32).sqrt();
             self.draw(outputs * inputs * area, move |rng| rng.uniform(-limit, limit))
         } else {
             // A transposed kernel [C, O, 2, 2] of stride 2 adds C terms to each output.

@@ -10,7 +10,8 @@ use std::path::Path;
 use burn::module::Module;
 use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use vibhag_core::ErrorKind;
+use vibhag_core::{ErrorKind, Head};
+use vibhag_nn::heads::HEADS;
 use vibhag_nn::weights::{self, Precision};
 use vibhag_nn::{ARCHITECTURES, Burn, ENCODERS, NamedTensor, Network, NetworkConfig, is_statistic};
 
@@ -92,11 +93,15 @@ fn cases(in_channels: usize, out_channels: usize, takes: impl Fn(&str) -> bool) 
             cases.push(config);
         }
     }
+    for head in HEADS.iter().map(|entry| entry.head).filter(|head| *head != Head::Semantic) {
+        let config = NetworkConfig::new("unet-lite", None, in_channels, out_channels).unwrap().with_head(head);
+        cases.push(NetworkConfig { widths: vec![4, 6, 8], head_width: 6, ..config });
+    }
     cases
 }
 
 fn label(config: &NetworkConfig) -> String {
-    format!("{}+{}", config.architecture, config.encoder.as_deref().unwrap_or("own"))
+    format!("{}+{} {}", config.architecture, config.encoder.as_deref().unwrap_or("own"), config.head)
 }
 
 #[test]
@@ -109,7 +114,7 @@ fn outputs_have_the_input_size_whatever_it_is() {
         for config in cases(channels, classes, |name| every_encoder || REPRESENTATIVE.contains(&name)) {
             let network = config.init(&device, 1).unwrap();
             let output = network.forward(hashed_tensor("input", [batch, channels, height, width], &device));
-            assert_eq!(output.dims(), [batch, classes, height, width], "{}", label(&config));
+            assert_eq!(output.dims(), [batch, classes + config.head.maps(), height, width], "{}", label(&config));
             assert!(values(output).iter().all(|v| v.is_finite()), "{}", label(&config));
         }
     }

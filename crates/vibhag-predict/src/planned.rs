@@ -66,11 +66,7 @@ pub(crate) fn map_sources(head: Head, view: View) -> Vec<(usize, f32)> {
 
 /// The view that undoes `view`.
 pub(crate) fn back_from(view: View) -> View {
-    if view.transposed {
-        View { vertical: view.horizontal, horizontal: view.vertical, transposed: true }
-    } else {
-        view
-    }
+    if view.transposed { View { vertical: view.horizontal, horizontal: view.vertical, transposed: true } } else { view }
 }
 
 /// Combines every value of `y` with the value of `x` (planes of `size` in a row) that `view` puts at its place. A

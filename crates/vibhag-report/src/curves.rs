@@ -78,8 +78,13 @@ pub fn charts(history: &[HistoryPoint]) -> Vec<Chart> {
 
 /// How many images have which Dice; `None` without images.
 pub fn score_histogram(per_image: &[ImageScore]) -> Option<Chart> {
+    histogram_of("histogram", "Dice", per_image.iter().map(|score| score.dice))
+}
+
+/// How many images have which value of the score `name`, up to 1; `None` without images. `key` is its own on the page.
+pub(crate) fn histogram_of(key: &str, name: &str, values: impl Iterator<Item = f64>) -> Option<Chart> {
     const BINS: usize = 20;
-    let values: Vec<f64> = per_image.iter().map(|score| score.dice).filter(|dice| dice.is_finite()).collect();
+    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
     let low = values.iter().copied().reduce(f64::min)?;
     // Bins of 0.005, 0.01, 0.02 or 0.05, so that their edges are round numbers.
     let width = [0.005, 0.01, 0.02, 0.05].into_iter().find(|width| 1.0 - BINS as f64 * width <= low).unwrap_or(0.05);
@@ -91,14 +96,14 @@ pub fn score_histogram(per_image: &[ImageScore]) -> Option<Chart> {
     let edges = (0..=BINS).map(|edge| start + edge as f64 * width).collect();
     let highest = counts.iter().copied().fold(1.0, f64::max);
     let plot = Plot::Histogram(Histogram::new().with_precomputed(edges, counts).with_color("var(--series-3)"));
-    let layout = layout_of(std::slice::from_ref(&plot), "Dice of an image", &integers(highest))
+    let layout = layout_of(std::slice::from_ref(&plot), &format!("{name} of an image"), &integers(highest))
         .with_x_axis_min(start)
         .with_x_axis_max(1.0)
         .with_y_label("images");
     let mean = vibhag_metrics::functions::mean(values.iter().copied());
-    let title = "Images by Dice".to_owned();
-    let alt = format!("Histogram of {} images by Dice: lowest {low:.3}, mean {mean:.3}", values.len());
-    Some(draw("histogram", title, alt, vec![plot], layout))
+    let title = format!("Images by {name}");
+    let alt = format!("Histogram of {} images by {name}: lowest {low:.3}, mean {mean:.3}", values.len());
+    Some(draw(key, title, alt, vec![plot], layout))
 }
 
 fn line_chart(key: &str, title: &str, mut series: Vec<Series<'_>>, y_ticks: &TickFormat) -> Option<Chart> {

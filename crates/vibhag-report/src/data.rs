@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 use vibhag_core::ClassTable;
-use vibhag_metrics::Evaluation;
+use vibhag_metrics::{Evaluation, InstanceEvaluation, PanopticEvaluation};
 
 use crate::example::Example;
+use crate::object_example::ObjectExample;
 
 /// Everything that a report shows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -19,12 +20,18 @@ pub struct ReportData {
     pub split: Option<String>,
     /// The classes with their colours.
     pub classes: Option<ClassTable>,
-    /// Scores of the model.
+    /// Scores of the model, pixel by pixel.
     pub evaluation: Option<Evaluation>,
+    /// Scores of its objects. Their notes are shown with `notes`.
+    pub instances: Option<InstanceEvaluation>,
+    /// Scores of its panoptic segments. Their notes are shown with `notes`.
+    pub panoptic: Option<PanopticEvaluation>,
     /// The course of training.
     pub history: Vec<HistoryPoint>,
     /// Pictures of the worst, median and best images.
     pub examples: Vec<Example>,
+    /// The same for objects and for panoptic segments.
+    pub object_examples: Vec<ObjectExample>,
     /// What the data is.
     pub data: Option<DataSummary>,
     /// Every decision with its reason.

@@ -1,5 +1,7 @@
 //! The images that a report shows: worst, median and best.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use vibhag_core::{ClassTable, Image, LabelMap, Result};
 use vibhag_metrics::ImageScore;
 
 use crate::overlay::comparison;
+use crate::picture::Picture;
 
 /// Longest side of a panel in the report, in pixels.
 pub const PANEL_SIDE: usize = 512;
@@ -63,19 +66,27 @@ impl Example {
         classes: &ClassTable,
     ) -> Result<Self> {
         let picture = comparison(image, truth, prediction, classes, Some(PANEL_SIDE))?;
-        let remark = (!score.tags.is_empty())
-            .then(|| score.tags.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", "));
         Ok(Self {
             image: score.image.clone(),
             rank,
             dice: score.dice,
             iou: score.iou,
-            remark,
+            remark: remark(&score.tags),
             width: picture.width(),
             height: picture.height(),
-            jpeg_base64: STANDARD.encode(picture.to_jpeg(QUALITY)?),
+            jpeg_base64: encoded(&picture)?,
         })
     }
+}
+
+/// What is known about an image, in one line.
+pub(crate) fn remark(tags: &BTreeMap<String, String>) -> Option<String> {
+    (!tags.is_empty()).then(|| tags.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", "))
+}
+
+/// The picture as JPEG in base64.
+pub(crate) fn encoded(picture: &Picture) -> Result<String> {
+    Ok(STANDARD.encode(picture.to_jpeg(QUALITY)?))
 }
 
 /// Which images to show, given scores sorted worst first: `worst` from the front, `best` from

@@ -14,6 +14,8 @@ pub mod html;
 pub mod instances;
 mod marks;
 mod numbers;
+pub mod object_charts;
+pub mod object_example;
 pub mod objects;
 pub mod overlay;
 mod palette;
@@ -28,9 +30,11 @@ pub use data::{
     SplitCount,
 };
 pub use example::{Example, Rank, select_examples};
-pub use headline::headline;
+pub use headline::{headline, headline_instances, headline_panoptic};
 pub use html::{render, write};
 pub use instances::{Verdicts, comparison_instances, overlay_instances};
+pub use object_charts::instance_charts;
+pub use object_example::{Measure, ObjectExample};
 pub use objects::{ImageObjects, objects_csv};
 pub use overlay::{Tints, comparison, overlay};
 pub use panoptic::{comparison_panoptic, overlay_panoptic};

@@ -197,7 +197,9 @@ mod tests {
     #[test]
     fn an_object_without_a_segment_or_a_class_is_an_error_that_names_it() {
         let regions = regions(0);
-        let of = |segments| objects_csv(&[ImageObjects { image: "x.png", regions: &regions, segments }], &table());
+        let of = |segments: &[Segment]| {
+            objects_csv(&[ImageObjects { image: "x.png", regions: &regions, segments }], &table())
+        };
         let error = of(&[Segment::truth(1)]).unwrap_err().to_string();
         assert!(error.contains("object 2 among 1 segments (x.png)"), "{error}");
         assert!(

@@ -125,7 +125,10 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     because("postprocessing.tta", format!("averaging over flipped copies gives better masks; {views}"));
 
     if task.has_objects() {
-        because("loop.by_area", "every object of the data is seen as often as any other, however large its image".into());
+        because(
+            "loop.by_area",
+            "every object of the data is seen as often as any other, however large its image".into(),
+        );
     }
     let overlap = if task.has_objects() {
         objects::choose_overlap(fingerprint, &geometry, &mut because)

@@ -1,18 +1,22 @@
 //! `vibhag evaluate`: a model on data, or anybody's masks against the truth, always at the
 //! images' original size.
 
+pub mod folders;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vibhag_core::{Error, ErrorKind, Image, Result, Task};
+use vibhag_core::{Error, ErrorKind, Image, Result, Segment, Task};
 use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::mask_pairs;
 use vibhag_data::split::Split;
+use vibhag_imaging::{Region, measure};
 use vibhag_metrics::{Evaluation, EvaluationBuilder};
 use vibhag_nn::bundle::{self, Flips};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::{PredictOptions, Predictor};
+use vibhag_report::{ImageObjects, objects_csv};
 
 use crate::progress::ItemBar;
 use crate::run;
@@ -27,6 +31,8 @@ pub struct Judged {
     pub index: BTreeMap<String, usize>,
     /// Predictions of the worst, median and best images, by sample index.
     pub kept: BTreeMap<usize, Truth>,
+    /// The predicted objects as comma-separated values, where they are told apart.
+    pub table: Option<String>,
     /// Samples that could not be evaluated, with the reason.
     pub failed: Vec<(String, String)>,
 }
@@ -123,12 +129,16 @@ pub fn model_on(
     let mut predictions = BTreeMap::new();
     let mut failed = Vec::new();
     let mut index = BTreeMap::new();
+    let mut measured: Vec<(String, Vec<Region>, Vec<Segment>)> = Vec::new();
     for &i in indices {
         let sample = &dataset.samples[i];
         let judged = load(dataset, i, task).and_then(|(image, truth)| {
             let prediction = predictor.predict_reporting(&image, &mut |share| bar.share(share))?;
             let found = prediction.segments.map_or_else(|| Truth::from(prediction.labels), Truth::from);
             builder.add(&sample.id, &sample.tags, &truth, &found)?;
+            if let Truth::Segments(map) = &found {
+                measured.push((sample.id.clone(), measure(&map.ids, Some(&image))?, map.segments.clone()));
+            }
             Ok(found)
         });
         match judged {
@@ -149,7 +159,10 @@ pub fn model_on(
     }
     let wanted = crate::report::shown(&scores);
     predictions.retain(|i, _| wanted.iter().any(|name| index.get(*name) == Some(i)));
-    Ok(Judged { scores, index, kept: predictions, failed })
+    let rows: Vec<ImageObjects<'_>> =
+        measured.iter().map(|(image, regions, segments)| ImageObjects { image, regions, segments }).collect();
+    let table = if task.has_objects() { Some(objects_csv(&rows, &dataset.classes)?) } else { None };
+    Ok(Judged { scores, index, kept: predictions, table, failed })
 }
 
 /// Image and truth of sample `index`, of the task's kind.

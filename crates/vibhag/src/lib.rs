@@ -4,7 +4,7 @@
 //! resolves defaults, calls and prints.
 
 pub mod bench;
-// pub mod convert;
+pub mod convert;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;

@@ -29,9 +29,9 @@ pub enum Output {
     Probabilities,
     /// `objects.csv`: a row for every object, with its measures.
     Table,
-    /// `coco.json`: all objects as COCO instances with scores.
+    /// `coco/`: all objects as COCO instances with scores.
     Coco,
-    /// `panoptic/NAME.png` and `panoptic.json`: all segments in COCO's panoptic format.
+    /// `coco-panoptic/`: all segments in COCO's panoptic format.
     Panoptic,
 }
 
@@ -43,7 +43,7 @@ impl Output {
 
     /// Whether it is one file for all images.
     fn is_collected(self) -> bool {
-        matches!(self, Self::Table | Self::Coco)
+        matches!(self, Self::Table | Self::Coco | Self::Panoptic)
     }
 }
 
@@ -237,7 +237,8 @@ fn write_picture(path: PathBuf, picture: &vibhag_report::Picture, files: &mut Ve
 }
 
 fn write_json(path: PathBuf, value: &impl Serialize, files: &mut Vec<PathBuf>) -> Result<()> {
-    let json = serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(&path).because(e))?;
+    let json =
+        serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(&path).because(e))?;
     std::fs::write(&path, json).map_err(|e| Error::io(&path, e))?;
     files.push(path);
     Ok(())

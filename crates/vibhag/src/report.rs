@@ -1,5 +1,7 @@
 //! Fills the report with what a run knows.
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -64,6 +66,7 @@ pub fn write_run_report(path: &Path, run: &RunReport<'_>) -> Result<()> {
 fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
     let plan = run.plan;
     let encoder = plan.network.encoder.as_ref().map_or_else(String::new, |name| format!(" over {name}"));
+    let head = if plan.task.has_objects() { format!(", {} head", plan.network.head) } else { String::new() };
     let (height, width) = plan.input.geometry.size();
     let mut notes: Vec<String> =
         run.judged.failed.iter().map(|(name, why)| format!("{name} could not be evaluated: {why}")).collect();
@@ -77,7 +80,7 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
     }
     Ok(ReportData {
         title: format!("Vibhag: {}", run.dataset.root.file_name().unwrap_or_default().to_string_lossy()),
-        model: Some(format!("{}{encoder}, {width}x{height} input", plan.network.architecture)),
+        model: Some(format!("{}{encoder}{head}, {width}x{height} input", plan.network.architecture)),
         split: Some(run.judged_on.to_owned()),
         classes: Some(plan.classes.clone()),
         evaluation: semantic(run).cloned(),
@@ -93,7 +96,16 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
                 learning_rate: Some(record.learning_rate),
             })
             .collect(),
+        instances: match &run.judged.scores {
+            Scores::Instances(found) => Some(found.as_ref().clone()),
+            _ => None,
+        },
+        panoptic: match &run.judged.scores {
+            Scores::Panoptic(found) => Some(found.as_ref().clone()),
+            _ => None,
+        },
         examples: examples(run),
+        object_examples: objects::examples(run),
         data: Some(data_summary(run)),
         plan: plan_entries(plan)?,
         commands: commands(run),

@@ -177,11 +177,12 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     };
     let dataset = Arc::new(examined.dataset);
     let source: Arc<dyn SampleSource> = dataset.clone();
-    let outcome = trainer::train(&plan, source, Roles { train: &learnt_from, val: &val }, &options).inspect_err(|_| {
-        if !request.resume {
-            forget_unstarted(&request.run);
-        }
-    })?;
+    let outcome =
+        trainer::train(&plan, source, Roles { train: &learnt_from, val: &val }, &options).inspect_err(|_| {
+            if !request.resume {
+                forget_unstarted(&request.run);
+            }
+        })?;
 
     if plan.task.has_objects() {
         tune::tune(&outcome.model, &dataset, &val, request.device, request.quiet)?;
@@ -192,6 +193,9 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let json = serde_json::to_string_pretty(&judged.scores)
         .map_err(|e| Error::new(ErrorKind::Io, "cannot write the evaluation").because(e))?;
     write(&request.run.join("evaluation.json"), &json)?;
+    if let Some(table) = &judged.table {
+        write(&request.run.join("objects.csv"), table)?;
+    }
     let report = request.run.join("report.html");
     report::write_run_report(
         &report,

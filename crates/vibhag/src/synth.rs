@@ -44,7 +44,9 @@ pub struct SynthResult {
 pub fn synth(request: &SynthRequest) -> Result<SynthResult> {
     let format = annotations::named(&request.format)?;
     if request.out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::config("the folder is not empty").at_path(&request.out).hint("name a folder that does not exist"));
+        return Err(Error::config("the folder is not empty")
+            .at_path(&request.out)
+            .hint("name a folder that does not exist"));
     }
     if request.images == 0 {
         return Err(Error::config("no image was asked for").hint("--images takes a number from 1 on"));

@@ -31,7 +31,8 @@ pub fn tune(
     device: DeviceChoice,
     quiet: bool,
 ) -> Result<Option<Grouping>> {
-    let predictor = Predictor::load(model, device, PredictOptions { tta: Some(Flips::None), ..PredictOptions::default() })?;
+    let predictor =
+        Predictor::load(model, device, PredictOptions { tta: Some(Flips::None), ..PredictOptions::default() })?;
     let manifest = predictor.manifest().clone();
     let Some(usual) = manifest.postprocessing.grouping else { return Ok(None) };
     let mut trials: Vec<Trial> = candidates(manifest.network.head, usual)

@@ -18,7 +18,7 @@ use crate::mask::{MaskPixels, RawMask, decode_mask};
 
 /// How a label map is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Storage {
+pub(crate) struct Storage {
     /// More than 8 bits a pixel.
     pub(super) deep: bool,
     /// Numbers are indices into a palette.
@@ -30,7 +30,7 @@ pub(super) struct Storage {
 /// # Errors
 /// When the file cannot be read, went through JPEG, holds colours, several pages, or a value that is no number of an
 /// object: negative, fractional, NaN, or above 4294967295.
-pub(super) fn read_ids(path: &Path) -> Result<(IdMap, Storage)> {
+pub(crate) fn read_ids(path: &Path) -> Result<(IdMap, Storage)> {
     let bytes = read_bytes(path)?;
     if bytes.starts_with(b"II") || bytes.starts_with(b"MM") {
         match read_tiff(&bytes, path)? {

@@ -5,6 +5,7 @@
 //! what it can hold comes back as it was.
 
 mod cellpose;
+mod cityscapes;
 pub mod coco;
 mod coco_panoptic;
 pub mod convert;
@@ -28,6 +29,7 @@ mod penn_fudan;
 mod placing;
 pub mod shape;
 mod xml;
+mod voc;
 mod yaml;
 mod yolo_seg;
 
@@ -163,6 +165,8 @@ pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[
     instance_maps::FORMAT,
     cvat::FORMAT,
     label_studio::FORMAT,
+    cityscapes::FORMAT,
+    voc::FORMAT,
     coco_panoptic::FORMAT,
     coco_panoptic::two_channels::FORMAT,
     coco::FORMAT,

@@ -137,12 +137,15 @@ pub(crate) enum Command {
         /// Format by name instead of recognition
         #[arg(long)]
         format: Option<String>,
-        /// True masks
+        /// True masks; of objects label maps, or annotations in any format
         #[arg(long, requires = "pred", conflicts_with_all = ["model", "data"])]
         truth: Option<PathBuf>,
         /// Masks to score, under the same names
         #[arg(long, requires = "truth")]
         pred: Option<PathBuf>,
+        /// What --truth and --pred hold: semantic, instance or panoptic
+        #[arg(long, default_value_t, requires = "truth")]
+        task: Task,
         /// One pass instead of averaging over flips
         #[arg(long)]
         fast: bool,

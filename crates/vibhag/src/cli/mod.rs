@@ -7,12 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use vibhag::convert::ConvertRequest;
 use vibhag::evaluate::{self, Selection};
 use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
 use vibhag::scores::Scores;
 use vibhag::synth::SynthRequest;
-use vibhag::{bench, demo, doctor, models, predict, synth};
+use vibhag::{bench, convert, demo, doctor, models, predict, synth};
 use vibhag_data::split::Split;
 use vibhag_nn::bundle::Flips;
 use vibhag_nn::device::DeviceChoice;
@@ -110,8 +111,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(findings(failed > 0))
         }
-        Command::Evaluate { model, data, split, format, truth, pred, fast, device, common } => {
+        Command::Evaluate { model, data, split, format, truth, pred, task, fast, device, common } => {
             let (scores, failed) = match (model, data, truth, pred) {
+                (_, _, Some(truth), Some(pred)) if task.has_objects() => {
+                    evaluate::folders::objects(&truth, &pred, task)?
+                }
                 (_, _, Some(truth), Some(pred)) => {
                     let (found, failed) = evaluate::folders(&truth, &pred)?;
                     (Scores::Semantic(Box::new(found)), failed)
@@ -147,7 +151,17 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             print::failures(&failed);
             Ok(findings(!failed.is_empty()))
         }
-        Command::Convert { .. } => Ok(ExitCode::SUCCESS),
+        Command::Convert { input, output, format, from, drop, common } => {
+            let quiet = common.quiet || common.json;
+            let request = ConvertRequest { input, out: output, to: format, from, drop, quiet };
+            let result = convert::convert(&request)?;
+            if common.json {
+                json(&result)?;
+            } else {
+                print::convert(&result)?;
+            }
+            Ok(findings(!result.failed.is_empty() || !result.losses.is_empty() || !result.faults.is_empty()))
+        }
         Command::Synth { output, images, first, size, seed, format, common } => {
             let size = parse_size(&size)?;
             let result = synth::synth(&SynthRequest { out: output, images, first, size, seed, format })?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 use vibhag::bench::BenchResult;
+use vibhag::convert::ConvertResult;
 use vibhag::demo::DemoResult;
 use vibhag::doctor::Diagnosis;
 use vibhag::models::Row as ModelRow;
@@ -215,6 +216,25 @@ pub(crate) fn predict(rows: &[Row], out: &Path) -> anyhow::Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     line(&format!("{} images, {failed} failed; output in {}", rows.len(), out.display()))
+}
+
+pub(crate) fn convert(result: &ConvertResult) -> anyhow::Result<()> {
+    line(&format!("{} to {}: {} images, {} annotations", result.from, result.to, result.images, result.annotations))?;
+    let lists = [("fault", &result.faults), ("lost", &result.losses), ("failed", &result.failed)];
+    for (what, rows) in lists {
+        for row in rows {
+            line(&format!("{what}: {row}"))?;
+        }
+    }
+    let back = &result.round_trip;
+    let worst = match &back.worst {
+        Some(worst) if back.min_iou < 1.0 => format!(", smallest {:.4} at {worst}", back.min_iou),
+        _ => String::new(),
+    };
+    line(&format!(
+        "read back: {} annotations, {} missing, mean IoU {:.4}{worst}",
+        back.annotations, back.missing, back.mean_iou
+    ))
 }
 
 pub(crate) fn synth(result: &SynthResult) -> anyhow::Result<()> {

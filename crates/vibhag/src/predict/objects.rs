@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vibhag_core::{
-    Annotation, ClassTable, Image, ImageAnnotations, Panoptic, Result, Rle, Segment, Shape,
+    Annotation, ClassTable, Error, ErrorKind, Image, ImageAnnotations, Panoptic, Result, Rle, Segment, Shape,
 };
 use vibhag_data::annotations::memory::Memory;
-use vibhag_data::annotations::{Category, ImageEntry};
+use vibhag_data::annotations::{self, Category, ImageEntry};
 use vibhag_data::encode;
 use vibhag_imaging::{Region, measure, outlines};
 use vibhag_report::{ImageObjects, objects_csv, overlay_instances, overlay_panoptic};
@@ -68,12 +68,7 @@ impl Writer<'_> {
                 Output::Contours => {
                     write_json(with_suffix(&stem, ".json"), &rows(segments, self.classes), files)?;
                 }
-                Output::Panoptic => {
-                    let path = with_suffix(&stem, ".png");
-                    let _ = 1; // map
-                    files.push(path);
-                }
-                Output::Probabilities | Output::Table | Output::Coco => {}
+                Output::Probabilities | Output::Table | Output::Coco | Output::Panoptic => {}
             }
         }
         Ok(())
@@ -140,12 +135,8 @@ impl<'a> Found<'a> {
                 .collect();
             let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let id = Some(self.entries.len() as u64 + 1);
-            self.entries.push(ImageEntry { id, name: file_name, path: Some(path.to_owned()), split: None });
-            self.annotations.push(ImageAnnotations {
-                width: image.width(),
-                height: image.height(),
-                annotations,
-            });
+            self.entries.push(ImageEntry { id, name: file_name, path: None, split: None });
+            self.annotations.push(ImageAnnotations { width: image.width(), height: image.height(), annotations });
         }
         Ok(())
     }
@@ -153,12 +144,9 @@ impl<'a> Found<'a> {
     pub(super) fn write(self, out: &Path) -> Result<()> {
         if self.wanted.contains(&Output::Table) {
             let path = out.join("objects.csv");
-            let images: Vec<ImageObjects<'_>> = self
-                .table
-                .iter()
-                .map(|(image, regions, segments)| ImageObjects { image, regions, segments })
-                .collect();
-            std::fs::write(&path, objects_csv(&images, self.classes)?).map_err(|e| vibhag_core::Error::io(&path, e))?;
+            let images: Vec<ImageObjects<'_>> =
+                self.table.iter().map(|(image, regions, segments)| ImageObjects { image, regions, segments }).collect();
+            std::fs::write(&path, objects_csv(&images, self.classes)?).map_err(|e| Error::io(&path, e))?;
         }
         let categories: Vec<Category> = self
             .classes
@@ -174,12 +162,25 @@ impl<'a> Found<'a> {
             })
             .collect();
         let source = Memory::new(categories, self.entries, self.annotations);
-        if self.wanted.contains(&Output::Coco) {
-            let _ = &source; // coco
-        }
-        if self.wanted.contains(&Output::Panoptic) {
-            let _ = &source; // panoptic
+        for (kind, format) in [(Output::Coco, "coco"), (Output::Panoptic, "coco-panoptic")] {
+            if self.wanted.contains(&kind) {
+                write_annotations(&source, format, &out.join(format))?;
+            }
         }
         Ok(())
+    }
+}
+
+/// Writes `source` as `format` into `folder`, in place of what an earlier prediction left there.
+fn write_annotations(source: &Memory, format: &str, folder: &Path) -> Result<()> {
+    if folder.join("annotations").is_dir() {
+        std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    let written = (annotations::named(format)?.write)(source, folder)?;
+    match written.failed.first() {
+        None => Ok(()),
+        Some(failure) => {
+            Err(Error::new(ErrorKind::Io, format!("annotations could not be written: {failure}")).at_path(folder))
+        }
     }
 }

@@ -1,0 +1,122 @@
+//! The images that a report on objects or on panoptic segments shows.
+
+use serde::{Deserialize, Serialize};
+use vibhag_core::{ClassTable, Image, Panoptic, Result};
+use vibhag_metrics::{InstanceImageScore, PanopticImageScore, match_objects, match_segments};
+
+use crate::example::{PANEL_SIDE, Rank, encoded, remark};
+use crate::instances::comparison_instances;
+use crate::panoptic::comparison_panoptic;
+use crate::picture::Picture;
+
+/// The IoU from which two objects match in the pictures, as in the images' scores.
+const THRESHOLD: f64 = 0.5;
+
+/// What the score of an example is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Measure {
+    /// TP / (TP + FP + FN) of the objects at IoU 0.50.
+    AP50,
+    /// Panoptic quality.
+    PQ,
+}
+
+impl Measure {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AP50 => "AP50",
+            Self::PQ => "PQ",
+        }
+    }
+}
+
+/// One image of the report: image, true and predicted objects or segments side by side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectExample {
+    /// The image's identifier.
+    pub image: String,
+    /// Why it is shown.
+    pub rank: Rank,
+    /// What `score` is, which also says what the picture shows: objects or panoptic segments.
+    pub measure: Measure,
+    /// Its score.
+    pub score: f64,
+    /// Objects, or segments, that were found.
+    pub found: u64,
+    /// Those that are there but were not found.
+    pub missed: u64,
+    /// Those that were found but are not there.
+    pub false_found: u64,
+    /// What else to say beside it.
+    #[serde(default)]
+    pub remark: Option<String>,
+    /// Width of the picture in pixels.
+    pub width: usize,
+    /// Height of the picture in pixels.
+    pub height: usize,
+    /// The picture as JPEG in base64.
+    pub jpeg_base64: String,
+}
+
+impl ObjectExample {
+    /// Draws the comparison of the objects of `truth` and `prediction` (both of the image's size), with panels of at
+    /// most [`PANEL_SIDE`] pixels a side.
+    ///
+    /// # Errors
+    /// When sizes differ, the objects cannot be matched (see [`match_objects`]) or the picture cannot be encoded.
+    pub fn of_instances(
+        score: &InstanceImageScore,
+        rank: Rank,
+        image: &Image,
+        truth: &Panoptic,
+        prediction: &Panoptic,
+        classes: &ClassTable,
+    ) -> Result<Self> {
+        let matching = match_objects(truth, prediction, classes, THRESHOLD)?;
+        let picture = comparison_instances(image, truth, prediction, &matching, classes, Some(PANEL_SIDE))?;
+        let InstanceImageScore { image, tp, fp, fn_, ap50, tags, .. } = score;
+        Ok(Self { remark: remark(tags), ..Self::new(image, rank, Measure::AP50, *ap50, [*tp, *fn_, *fp], &picture)? })
+    }
+
+    /// The same for all segments, things and stuff.
+    ///
+    /// # Errors
+    /// When sizes differ, the segments cannot be matched (see [`match_segments`]) or the picture cannot be encoded.
+    pub fn of_panoptic(
+        score: &PanopticImageScore,
+        rank: Rank,
+        image: &Image,
+        truth: &Panoptic,
+        prediction: &Panoptic,
+        classes: &ClassTable,
+    ) -> Result<Self> {
+        let matching = match_segments(truth, prediction, classes)?;
+        let picture = comparison_panoptic(image, truth, prediction, &matching, classes, Some(PANEL_SIDE))?;
+        let PanopticImageScore { image, pq, tp, fp, fn_, tags } = score;
+        Ok(Self { remark: remark(tags), ..Self::new(image, rank, Measure::PQ, *pq, [*tp, *fn_, *fp], &picture)? })
+    }
+
+    fn new(
+        image: &str,
+        rank: Rank,
+        measure: Measure,
+        score: f64,
+        [found, missed, false_found]: [u64; 3],
+        picture: &Picture,
+    ) -> Result<Self> {
+        Ok(Self {
+            image: image.to_owned(),
+            rank,
+            measure,
+            score,
+            found,
+            missed,
+            false_found,
+            remark: None,
+            width: picture.width(),
+            height: picture.height(),
+            jpeg_base64: encoded(picture)?,
+        })
+    }
+}
