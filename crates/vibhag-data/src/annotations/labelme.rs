@@ -86,17 +86,16 @@ struct File {
     height: Value,
 }
 
-impl File {
-    /// The image that it names, or one of the file's own name.
-    fn image(&self, path: &Path) -> Option<PathBuf> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let named =
-            self.image_path.text().filter(|text| !text.is_empty()).map(|text| folder.join(text.replace('\\', "/")));
-        let beside = named.as_ref().and_then(|named| named.file_name()).map(|name| folder.join(name));
-        let own = IMAGE_EXTENSIONS.iter().map(|extension| path.with_extension(extension));
-        named.into_iter().chain(beside).chain(own).find(|image| image.is_file())
-    }
+/// The image that the JSON file `path` states, or one of the file's own name.
+fn image_of(path: &Path, stated: Option<&str>) -> Option<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let named = stated.filter(|text| !text.is_empty()).map(|text| folder.join(text.replace('\\', "/")));
+    let beside = named.as_ref().and_then(|named| named.file_name()).map(|name| folder.join(name));
+    let own = IMAGE_EXTENSIONS.iter().map(|extension| path.with_extension(extension));
+    named.into_iter().chain(beside).chain(own).find(|image| image.is_file())
+}
 
+impl File {
     fn size(&self, path: &Path, image: Option<&Path>) -> Result<(usize, usize)> {
         match (self.width.whole(), self.height.whole(), image) {
             (Some(width), Some(height), _) if width > 0 && height > 0 => {
@@ -121,8 +120,8 @@ fn open(root: &Path) -> Result<Box<dyn AnnotationSource>> {
     let (mut items, mut labels) = (Vec::new(), BTreeSet::new());
     let mut readable = false;
     for (path, file) in parsed {
-        let image = file.as_ref().ok().and_then(|file| file.image(&path));
         let stated = file.as_ref().ok().and_then(|file| file.image_path.text()).map(str::to_owned);
+        let image = image_of(&path, stated.as_deref());
         readable |= file.is_ok();
         if let Ok(file) = &file {
             labels.extend(file.shapes.iter().filter_map(|shape| shape.field("label").text()).map(str::to_owned));

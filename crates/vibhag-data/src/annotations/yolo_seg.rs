@@ -173,7 +173,7 @@ fn write_config(source: &dyn AnnotationSource, root: &Path, split_known: bool) -
         let folder = root.join("images").join(split);
         std::fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, error))?;
     }
-    text.push_str("names:\n");
+    text.push_str(if source.categories().is_empty() { "names: []\n" } else { "names:\n" });
     for (index, category) in source.categories().iter().enumerate() {
         // YAML reads the quoted texts of JSON.
         let _ = writeln!(text, "  {index}: {}", serde_json::Value::from(category.name.as_str()));

@@ -98,8 +98,8 @@ fn mask(shape: &Element, width: usize, height: usize) -> Result<Rle> {
     }
     let mut pixels = Vec::with_capacity(box_width * box_height);
     let mut value = false;
-    for text in shape.attribute("rle").unwrap_or_default().split(',') {
-        let Ok(count) = text.trim().parse::<usize>() else {
+    for text in shape.attribute("rle").unwrap_or_default().split(',').map(str::trim) {
+        let Ok(count) = text.parse::<usize>() else {
             return bad(format!("a run of {text:?} pixels"), HINT);
         };
         if count > box_width * box_height - pixels.len() {
