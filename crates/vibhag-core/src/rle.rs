@@ -80,6 +80,9 @@ impl Rle {
                 value = false;
             }
         }
+        if value {
+            ends.push((left + box_width) * height);
+        }
         Self::from_ends(width, height, ends)
     }
 
@@ -319,5 +322,8 @@ mod tests {
         let whole = mask(&[".....", "..#..", ".###.", "..##."]);
         let inside = mask(&[".#.", "###", ".##"]);
         assert_eq!(Rle::from_box((5, 4), (1, 1), 3, inside.pixels()), Rle::from_mask(&whole));
+        // As high as the mask, and foreground down to its last row.
+        let high = mask(&["..#.", ".##."]);
+        assert_eq!(Rle::from_box((4, 2), (1, 0), 2, mask(&[".#", "##"]).pixels()), Rle::from_mask(&high));
     }
 }

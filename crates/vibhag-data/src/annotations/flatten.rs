@@ -1,7 +1,10 @@
 //! Objects that overlap in a map with one number a pixel.
 
+use std::collections::HashMap;
+
 use vibhag_core::{Annotation, Error, ErrorKind, IdMap, ImageAnnotations, Result, Rle, Shape};
 
+use super::export::Outgoing;
 pub(super) use super::shape::mask_of;
 
 /// A map of the numbers of `objects`, and what of them is hidden. The numbers are those of [`numbers`].
@@ -76,6 +79,33 @@ pub(super) fn numbers(objects: &[&Annotation], largest: u32, name: &str, losses:
             Ok((1..=objects.len() as u32).collect())
         }
     }
+}
+
+/// Makes one annotation of those to which `key` gives the same key, and says so: a stuff class has one segment an image.
+///
+/// # Errors
+/// When a mask has another size than the image.
+pub(super) fn unite(outgoing: &mut Outgoing<'_>, key: impl Fn(&Annotation) -> Option<u64>) -> Result<()> {
+    let (width, height) = (outgoing.image.width, outgoing.image.height);
+    let mut firsts: HashMap<u64, usize> = HashMap::new();
+    let mut kept: Vec<Annotation> = Vec::with_capacity(outgoing.image.annotations.len());
+    for annotation in std::mem::take(&mut outgoing.image.annotations) {
+        let Some(&first) = key(&annotation).and_then(|key| firsts.get(&key)) else {
+            if let Some(key) = key(&annotation) {
+                firsts.insert(key, kept.len());
+            }
+            kept.push(annotation);
+            continue;
+        };
+        let masks = [mask_of(&kept[first], width, height)?, mask_of(&annotation, width, height)?];
+        if let Some(both) = Rle::union(&masks) {
+            kept[first].shape = Shape::Mask(both);
+        }
+        let what = format!("it is one segment with object {}, since the format tells them not apart", kept[first].id);
+        outgoing.loss(annotation.id, &what);
+    }
+    outgoing.image.annotations = kept;
+    Ok(())
 }
 
 /// The objects of a map, in the order of their numbers.

@@ -5,6 +5,7 @@
 //! what it can hold comes back as it was.
 
 mod cellpose;
+mod cityscapes;
 pub mod coco;
 mod coco_panoptic;
 pub mod convert;
@@ -22,6 +23,7 @@ mod outline;
 mod penn_fudan;
 mod placing;
 pub mod shape;
+mod voc;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -154,6 +156,8 @@ pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[
     dsb::FORMAT,
     cellpose::FORMAT,
     instance_maps::FORMAT,
+    cityscapes::FORMAT,
+    voc::FORMAT,
     coco_panoptic::FORMAT,
     coco_panoptic::two_channels::FORMAT,
     coco::FORMAT,

@@ -242,11 +242,7 @@ impl<'de> DeserializeSeed<'de> for Part<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
-        match self {
-            Self::Annotation(_) => deserializer.deserialize_any(self),
-            Self::Annotations(_) => deserializer.deserialize_seq(self),
-            Self::Whole(_) => deserializer.deserialize_map(self),
-        }
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -262,8 +258,13 @@ impl<'de> Visitor<'de> for Part<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<(), A::Error> {
-        let Self::Annotations(scan) = self else {
-            return Err(serde::de::Error::custom("a list in place of an object"));
+        let scan = match self {
+            Self::Annotations(scan) => scan,
+            Self::Annotation(_) => return Err(serde::de::Error::custom("a list in place of an annotation")),
+            Self::Whole(_) => {
+                let what = "a list, such as of results, in place of an object with images, annotations and categories";
+                return Err(serde::de::Error::custom(what));
+            }
         };
         while list.next_element_seed(Part::Annotation(scan))?.is_some() {}
         Ok(())

@@ -12,13 +12,13 @@ use vibhag_core::{Annotation, Error, ErrorKind, IdMap, ImageAnnotations, Result}
 use super::super::coco::layout::split_of;
 use super::super::coco::rows::{RawCategory, category_rows};
 use super::super::export::{Export, Outgoing};
-use super::super::flatten::{objects_of, stack};
+use super::super::flatten::{objects_of, stack, unite};
 use super::super::image_files::{expect_size, name_below, write_text};
 use super::super::json::json_error;
 use super::super::listed::{Listed, nothing_found};
 use super::super::placing::place_image;
 use super::super::{AnnotationFormat, AnnotationSource, Category, ImageEntry, Written};
-use super::write::{png_name, split_folders, unite};
+use super::write::{png_name, split_folders};
 use super::{HOLDS, read_rgb};
 use crate::fault::Fault;
 use crate::formats::pairing::images_below;

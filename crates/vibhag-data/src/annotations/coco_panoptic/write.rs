@@ -8,7 +8,7 @@ use vibhag_core::{Annotation, Error, IdMap, Result, Rle, Shape};
 
 use super::super::coco::rows::{Ids, ImageRow, category_rows, json_text};
 use super::super::export::{Export, Outgoing};
-use super::super::flatten::{numbers, objects_of, stack};
+use super::super::flatten::{numbers, objects_of, stack, unite};
 use super::super::placing::place_image;
 use super::super::shape::mask_of;
 use super::super::{AnnotationSource, Category, Written};
@@ -123,31 +123,4 @@ fn extents(map: &IdMap) -> HashMap<u64, [u64; 5]> {
         Some((annotation.id, [mask.area(), left, top, width, height]))
     };
     objects_of(map).annotations.into_iter().filter_map(extent).collect()
-}
-
-/// Makes one annotation of those to which `key` gives the same key, and says so: a stuff class has one segment an image.
-///
-/// # Errors
-/// When a mask has another size than the image.
-pub(in super::super) fn unite(outgoing: &mut Outgoing<'_>, key: impl Fn(&Annotation) -> Option<u64>) -> Result<()> {
-    let (width, height) = (outgoing.image.width, outgoing.image.height);
-    let mut firsts: HashMap<u64, usize> = HashMap::new();
-    let mut kept: Vec<Annotation> = Vec::with_capacity(outgoing.image.annotations.len());
-    for annotation in std::mem::take(&mut outgoing.image.annotations) {
-        let Some(&first) = key(&annotation).and_then(|key| firsts.get(&key)) else {
-            if let Some(key) = key(&annotation) {
-                firsts.insert(key, kept.len());
-            }
-            kept.push(annotation);
-            continue;
-        };
-        let masks = [mask_of(&kept[first], width, height)?, mask_of(&annotation, width, height)?];
-        if let Some(both) = Rle::union(&masks) {
-            kept[first].shape = Shape::Mask(both);
-        }
-        let what = format!("it is one segment with object {}, since the format tells them not apart", kept[first].id);
-        outgoing.loss(annotation.id, &what);
-    }
-    outgoing.image.annotations = kept;
-    Ok(())
 }
