@@ -69,6 +69,22 @@ pub fn write_rgb_png(path: &Path, width: usize, height: usize, pixels: &[u8]) ->
     write(path, width, height, ColorType::Rgb, BitDepth::Eight, None, pixels)
 }
 
+/// The content of an 8-bit grey PNG file of `pixels`, row-major.
+///
+/// # Errors
+/// When the number of pixels does not fit the size.
+pub fn gray8_png(width: usize, height: usize, pixels: &[u8]) -> Result<Vec<u8>> {
+    let path = Path::new("PNG");
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, width as u32, height as u32);
+    encoder.set_color(ColorType::Grayscale);
+    encoder.set_depth(BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(|error| encode_error(error, path))?;
+    writer.write_image_data(pixels).map_err(|error| encode_error(error, path))?;
+    writer.finish().map_err(|error| encode_error(error, path))?;
+    Ok(bytes)
+}
+
 fn write(
     path: &Path,
     width: usize,

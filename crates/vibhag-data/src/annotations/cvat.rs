@@ -63,7 +63,9 @@ fn begins_so(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(1 << 16).read_to_end(&mut start));
     let text = String::from_utf8_lossy(&start);
-    read.is_ok() && text.contains("<annotations") && ["<version>", "<meta>", "<image "].iter().any(|tag| text.contains(tag))
+    read.is_ok()
+        && text.contains("<annotations")
+        && ["<version>", "<meta>", "<image "].iter().any(|tag| text.contains(tag))
 }
 
 /// What is known of an image, or why its shapes cannot be used.
@@ -79,7 +81,8 @@ fn open(root: &Path) -> Result<Box<dyn AnnotationSource>> {
     }
     let categories = categories(&texts)?;
     let by_name = categories.iter().enumerate().map(|(index, category)| (category.name.as_str(), index)).collect();
-    let mut images = Images { folder, categories: &by_name, items: Vec::new(), faults: Vec::new(), seen: BTreeSet::new() };
+    let mut images =
+        Images { folder, categories: &by_name, items: Vec::new(), faults: Vec::new(), seen: BTreeSet::new() };
     let mut videos = false;
     for (path, text) in &texts {
         xml::visit(text, path, &["image", "track"], |element| {
@@ -92,7 +95,9 @@ fn open(root: &Path) -> Result<Box<dyn AnnotationSource>> {
     }
     let Images { items, faults, .. } = images;
     if videos {
-        return Err(Error::new(ErrorKind::Unsupported, "tracks of a video").at_path(root).hint("export as CVAT for images"));
+        return Err(Error::new(ErrorKind::Unsupported, "tracks of a video")
+            .at_path(root)
+            .hint("export as CVAT for images"));
     }
     if items.is_empty() {
         return Err(nothing_found(root, "no image in CVAT's annotations found", "name the folder of annotations.xml"));
@@ -198,7 +203,8 @@ impl Images<'_> {
         for shape in shapes.into_iter().filter(|shape| shape.name != "tag") {
             match shapes::part_of(shape, width, height, self.categories) {
                 Ok((category, part)) => {
-                    let group = shape.attribute("group_id").and_then(|text| text.parse().ok()).filter(|group| *group > 0);
+                    let group =
+                        shape.attribute("group_id").and_then(|text| text.parse().ok()).filter(|group| *group > 0);
                     grouping.add(category, group, part, shapes::is_crowd(shape));
                 }
                 Err(error) => {

@@ -24,7 +24,6 @@ use super::listed::{Listed, nothing_found};
 use super::{AnnotationFormat, AnnotationSource, Category, Holds, ImageEntry, Written};
 use crate::decode::IMAGE_EXTENSIONS;
 use crate::fault::Fault;
-use crate::split::Split;
 
 /// The format's row.
 pub(super) const FORMAT: AnnotationFormat = AnnotationFormat {
@@ -91,7 +90,8 @@ impl File {
     /// The image that it names, or one of the file's own name.
     fn image(&self, path: &Path) -> Option<PathBuf> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let named = self.image_path.text().filter(|text| !text.is_empty()).map(|text| folder.join(text.replace('\\', "/")));
+        let named =
+            self.image_path.text().filter(|text| !text.is_empty()).map(|text| folder.join(text.replace('\\', "/")));
         let beside = named.as_ref().and_then(|named| named.file_name()).map(|name| folder.join(name));
         let own = IMAGE_EXTENSIONS.iter().map(|extension| path.with_extension(extension));
         named.into_iter().chain(beside).chain(own).find(|image| image.is_file())

@@ -9,22 +9,29 @@ mod cityscapes;
 pub mod coco;
 mod coco_panoptic;
 pub mod convert;
+mod cvat;
 mod dsb;
 mod export;
 mod flatten;
+mod grouping;
 pub(crate) mod id_map_file;
 mod image_files;
 mod instance_maps;
 mod json;
+mod json_file;
 mod label_maps;
+mod label_studio;
+mod labelme;
 mod listed;
 pub mod memory;
 mod outline;
 mod penn_fudan;
 mod placing;
 pub mod shape;
+mod xml;
 mod voc;
 mod yaml;
+mod yolo_seg;
 
 use std::path::{Path, PathBuf};
 
@@ -156,11 +163,15 @@ pub const ANNOTATION_FORMATS: &[AnnotationFormat] = &[
     dsb::FORMAT,
     cellpose::FORMAT,
     instance_maps::FORMAT,
+    cvat::FORMAT,
+    label_studio::FORMAT,
     cityscapes::FORMAT,
     voc::FORMAT,
     coco_panoptic::FORMAT,
     coco_panoptic::two_channels::FORMAT,
     coco::FORMAT,
+    yolo_seg::FORMAT,
+    labelme::FORMAT,
 ];
 
 /// The format called `name`.

@@ -81,13 +81,18 @@ pub(super) fn visit(
             }
             Event::Eof if depth > 0 => {
                 let line = lines.at(text.len());
-                return Err(xml_error(path, line, "the XML ends in the middle", "it is truncated: copy or export it again"));
+                return Err(xml_error(
+                    path,
+                    line,
+                    "the XML ends in the middle",
+                    "it is truncated: copy or export it again",
+                ));
             }
             Event::Eof => return Ok(()),
             _ => {}
         }
         if let Some(mut element) = finished {
-            element.text = element.text.trim().to_owned();
+            element.text = String::from(element.text.trim());
             match open.last_mut() {
                 Some(parent) => parent.children.push(element),
                 None => visit(element)?,
@@ -107,7 +112,9 @@ fn element(tag: &BytesStart<'_>, path: &Path, line: usize) -> Result<Element> {
     let mut attributes = Vec::new();
     for attribute in tag.attributes() {
         let attribute = attribute.map_err(|error| bad(format!("no valid XML: {error}")))?;
-        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| bad(format!("no valid XML: {error}")))?;
+        let value = attribute
+            .normalized_value(XmlVersion::Implicit1_0)
+            .map_err(|error| bad(format!("no valid XML: {error}")))?;
         attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
     Ok(Element { name: tag.name().as_ref().to_owned(), line, attributes, ..Element::default() })
@@ -128,7 +135,7 @@ impl Lines<'_> {
     /// The line of `position`, which is not before the last one asked for.
     fn at(&mut self, position: usize) -> usize {
         let position = position.clamp(self.position, self.text.len());
-        self.line += self.text.as_bytes()[self.position..position].iter().filter(|byte| **byte == b'\n').count();
+        self.line += self.text.as_bytes()[self.position..position].split(|byte| *byte == b'\n').count() - 1;
         self.position = position;
         self.line
     }

@@ -49,8 +49,8 @@ fn detect(root: &Path) -> bool {
     const LOOKED_AT: usize = 50;
     let Ok(config) = Config::find(root) else { return false };
     let images = config.splits.iter().flat_map(|(_, folder)| images_below(folder).into_iter().take(LOOKED_AT));
-    let lines = images.filter_map(|image| std::fs::read_to_string(label_path(&image)).ok());
-    let first = lines.filter_map(|text| text.lines().find(|line| !line.trim().is_empty()).map(str::to_owned)).next();
+    let mut texts = images.filter_map(|image| std::fs::read_to_string(label_path(&image)).ok());
+    let first = texts.find_map(|text| text.lines().find(|line| !line.trim().is_empty()).map(str::to_owned));
     first.is_some_and(|line| labels::is_outline(&line))
 }
 
@@ -59,7 +59,11 @@ fn label_path(image: &Path) -> PathBuf {
     let text = image.with_extension("txt");
     let parts: Vec<_> = text.components().collect();
     let last = parts.iter().rposition(|part| part.as_os_str() == "images");
-    parts.iter().enumerate().map(|(at, part)| if Some(at) == last { "labels".as_ref() } else { part.as_os_str() }).collect()
+    parts
+        .iter()
+        .enumerate()
+        .map(|(at, part)| if Some(at) == last { "labels".as_ref() } else { part.as_os_str() })
+        .collect()
 }
 
 /// The name of an image: what follows the last folder called `images`, without the folder of its split.
@@ -114,7 +118,8 @@ fn labels_without_image<'a>(labels: impl Iterator<Item = &'a PathBuf>) -> Vec<Fa
     let folders: BTreeSet<&Path> = known.iter().filter_map(|label| label.parent()).collect();
     let texts = folders.into_iter().flat_map(|folder| crate::formats::entries(folder).unwrap_or_default());
     let is_label = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "txt") && !config::CLASS_FILES.iter().any(|n| path.ends_with(n))
+        path.extension().is_some_and(|extension| extension == "txt")
+            && !config::CLASS_FILES.iter().any(|n| path.ends_with(n))
     };
     let lost = texts.filter(|path| is_label(path) && !known.contains(path));
     lost.filter(|path| !["train.txt", "val.txt", "test.txt"].iter().any(|name| path.ends_with(name)))

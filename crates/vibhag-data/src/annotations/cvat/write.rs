@@ -35,7 +35,8 @@ pub(super) fn write(source: &dyn AnnotationSource, root: &Path) -> Result<Writte
 }
 
 fn head(categories: &[Category]) -> String {
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n  <version>1.1</version>\n");
+    let mut text =
+        String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n  <version>1.1</version>\n");
     text.push_str("  <meta>\n    <task>\n      <labels>\n");
     for category in categories {
         let name = escape(category.name.as_str());

@@ -39,14 +39,13 @@ pub(super) fn part_of(
     // The first versions had polygons only.
     let kind = shape.field("shape_type").text().unwrap_or("polygon");
     let outline = match (kind, points.as_slice()) {
-        ("polygon", _) => points,
+        // Newer versions turn rectangles and keep their corners.
+        ("polygon", _) | ("rectangle" | "oriented_rectangle", &[_, _, _, _]) => points,
         ("rectangle", &[a, b]) => {
             let ends = |axis: usize| [a[axis].min(b[axis]), a[axis].max(b[axis])];
             let ([x0, x1], [y0, y1]) = (ends(0), ends(1));
             rectangle([x0, y0], [x1, y1], [x0, y0], 0.0)
         }
-        // Newer versions turn rectangles and keep their corners.
-        ("rectangle" | "oriented_rectangle", &[_, _, _, _]) => points,
         ("circle", &[centre, rim]) => {
             let radius = (rim[0] - centre[0]).hypot(rim[1] - centre[1]);
             ellipse(centre, [radius; 2], 0.0)
@@ -93,9 +92,12 @@ fn mask(shape: &Value, from: [f64; 2], to: [f64; 2], width: usize, height: usize
     let (left, top) = (from[0].trunc(), from[1].trunc());
     let stated = [to[0].trunc() - left + 1.0, to[1].trunc() - top + 1.0];
     // Some programs leave out the last row and column of the box.
-    let differ = |stated: f64, own: usize| !((stated - own as f64).abs() <= 1.0);
-    if differ(stated[0], crop.width) || differ(stated[1], crop.height) {
-        return bad(format!("a mask of {}x{} pixels in a box of {}x{}", crop.width, crop.height, stated[0], stated[1]), HINT);
+    let fits = |stated: f64, own: usize| (stated - own as f64).abs() <= 1.0;
+    if !fits(stated[0], crop.width) || !fits(stated[1], crop.height) {
+        return bad(
+            format!("a mask of {}x{} pixels in a box of {}x{}", crop.width, crop.height, stated[0], stated[1]),
+            HINT,
+        );
     }
     let on: Vec<bool> = match crop.pixels {
         MaskPixels::Values(values) => values.into_iter().map(|value| value != 0).collect(),

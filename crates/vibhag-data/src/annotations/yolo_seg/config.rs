@@ -53,14 +53,17 @@ impl Config {
         }
         for folder in entries(root)?.into_iter().filter(|path| path.join("images").is_dir()) {
             let labelled = folder.join("labels").is_dir();
-            splits.extend(Split::from_name(file_name(&folder)).filter(|_| labelled).map(|s| (Some(s), folder.join("images"))));
+            splits.extend(
+                Split::from_name(file_name(&folder)).filter(|_| labelled).map(|s| (Some(s), folder.join("images"))),
+            );
         }
         if splits.is_empty() {
             let hint = "put images into images/train/ and labels into labels/train/, or name the data.yaml";
             return Err(nothing_found(root, "neither data.yaml nor images/ with labels/ found", hint));
         }
         let places = [root.to_owned(), root.join("labels")];
-        let file = places.iter().flat_map(|place| CLASS_FILES.iter().map(|name| place.join(name))).find(|path| path.is_file());
+        let file =
+            places.iter().flat_map(|place| CLASS_FILES.iter().map(|name| place.join(name))).find(|path| path.is_file());
         let names = file.map(|path| class_file(&path)).transpose()?;
         Ok(Self { names, splits, faults: Vec::new() })
     }
@@ -108,7 +111,8 @@ fn is_yaml(path: &Path) -> bool {
 /// Whether the YAML file names classes or places of images.
 fn describes_images(path: &Path) -> bool {
     let keys = ["names:", "train:"];
-    std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| keys.iter().any(|key| line.starts_with(key))))
+    std::fs::read_to_string(path)
+        .is_ok_and(|text| text.lines().any(|line| keys.iter().any(|key| line.starts_with(key))))
 }
 
 /// The folder or list that `place` means; also without the `../` that Roboflow writes too many.

@@ -99,7 +99,8 @@ fn object_of(
         return bad(format!("coordinate {value} is not between 0 and 1"), hint);
     }
     let (pairs, _) = values.as_chunks::<2>();
-    let points: Vec<[f64; 2]> = pairs.iter().map(|[x, y]| [settled(x * width as f64), settled(y * height as f64)]).collect();
+    let points: Vec<[f64; 2]> =
+        pairs.iter().map(|[x, y]| [settled(x * width as f64), settled(y * height as f64)]).collect();
     check(&points, width, height)?;
     Ok(object(number, category, Shape::Polygons(vec![polygon(points)])))
 }
