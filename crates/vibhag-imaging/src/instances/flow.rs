@@ -25,10 +25,10 @@ const TOGETHER: usize = 32;
 /// - `flows`: down and right, five times a unit vector
 ///
 /// Each pixel whose probability is at least `grouping.foreground` takes steps of a fifth of the flow, at most one pixel,
-/// read bilinearly and zero outside the foreground (but for gaps of a pixel), until it moves on no more. Pixels that end near each other are one
-/// object. An object is dropped if the mean squared difference between those steps and its own flow targets is above
-/// `grouping.flow_error`. The score is the mean probability of its pixels, times one minus that difference if that is
-/// looked at. Objects are numbered by where they end, row by row.
+/// read bilinearly and zero outside the foreground (but for gaps of a pixel), until it moves on no more. Pixels that end
+/// near each other are one object. An object is dropped if the mean squared difference between those steps and its own
+/// flow targets is above `grouping.flow_error`. The score is the mean probability of its pixels, times one minus that
+/// difference if that is looked at. Objects are numbered by where they end, row by row.
 ///
 /// Flows that are not finite count as zero.
 ///
