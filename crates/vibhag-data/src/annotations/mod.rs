@@ -28,8 +28,8 @@ mod outline;
 mod penn_fudan;
 mod placing;
 pub mod shape;
-mod xml;
 mod voc;
+mod xml;
 mod yaml;
 mod yolo_seg;
 
