@@ -45,7 +45,7 @@ fn detect(path: &Path) -> bool {
 
 /// The folders of PNGs at or in `path`.
 fn folders(path: &Path) -> Vec<PathBuf> {
-    let is_one = |folder: &PathBuf| folder.is_dir() && file_name(folder).ends_with(ENDING);
+    let is_one = |folder: &PathBuf| file_name(folder).ends_with(ENDING) && folder.is_dir();
     if is_one(&path.to_owned()) {
         return vec![path.to_owned()];
     }
