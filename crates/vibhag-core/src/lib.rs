@@ -23,4 +23,4 @@ pub use label_map::{BinaryMask, LabelMap};
 pub use preprocessing::{Geometry, Preprocessing};
 pub use rle::Rle;
 pub use rng::{Purpose, Rng};
-pub use task::{Grouping, Head, RAYS, Task};
+pub use task::{Grouping, Head, LENGTH_UNIT, RAYS, Task};

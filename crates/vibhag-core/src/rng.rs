@@ -26,6 +26,8 @@ pub enum Purpose {
     Bootstrap = 8,
     /// Synthetic data.
     Synthesis = 9,
+    /// Which objects of another sample are pasted.
+    CopyPaste = 10,
 }
 
 /// A stream of random numbers.

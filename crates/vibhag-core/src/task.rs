@@ -67,6 +67,10 @@ pub enum Head {
 /// Rays of [`Head::Star`], evenly spaced, the first pointing right, the next ones turning down (clockwise on screen).
 pub const RAYS: usize = 32;
 
+/// A network gives lengths (offsets, distances) in units of this many pixels, about the radius of a small object, so that
+/// its numbers are near one.
+pub const LENGTH_UNIT: f32 = 8.0;
+
 impl Head {
     /// The names, in the order of the variants.
     pub const NAMES: [&'static str; 4] = ["semantic", "center", "star", "flow"];
@@ -78,8 +82,8 @@ impl Head {
 
     /// Channels that follow the class logits in the network's output.
     ///
-    /// - center: heat, offset down, offset right (pixels)
-    /// - star: logit of the object probability, [`RAYS`] distances (pixels)
+    /// - center: heat, offset down, offset right ([`LENGTH_UNIT`])
+    /// - star: logit of the object probability, [`RAYS`] distances ([`LENGTH_UNIT`])
     /// - flow: flow down, flow right, five times a unit vector
     pub fn maps(self) -> usize {
         match self {
@@ -90,7 +94,7 @@ impl Head {
         }
     }
 
-    /// Planes of a training target: the maps, then the weights of the loss.
+    /// Planes of a training target: the maps (lengths in pixels), then the weights of the loss.
     ///
     /// - center: heat, offset down, offset right, weight of the heat, weight of the offsets
     /// - star: object probability, distances, weight of the probability (distances weigh by weight and probability)

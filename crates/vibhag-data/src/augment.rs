@@ -7,9 +7,9 @@ mod prepared;
 
 pub use config::AugmentConfig;
 pub use prepared::Prepared;
-use vibhag_core::{Error, Geometry, Head, Image, Panoptic, Preprocessing, Purpose, Result, Rng};
+use vibhag_core::{Error, Geometry, Head, Image, Panoptic, Preprocessing, Purpose, Result, Rng, Segment};
 use vibhag_imaging::instances::{self, VOID};
-use vibhag_imaging::{Affine, warp_ids, warp_image, warp_labels};
+use vibhag_imaging::{Affine, Displacement, warp_ids, warp_image, warp_labels};
 
 use crate::truth::{SegmentRules, Truth};
 
@@ -111,8 +111,37 @@ impl Augmenter {
     }
 
     /// Renders `sample` as augmented by `key`. Without augmentation this is the plain resize, or the central window.
-    /// Of segments it also returns those that the window shows: their numbers in the sample, in the order of the ids.
-    pub fn render(&self, sample: &Prepared, key: Key, out: Rendering<'_>) -> Option<Panoptic> {
+    /// Of segments it also returns those that the window shows. Objects of `donor` are pasted over those of the sample.
+    pub fn render(
+        &self,
+        sample: &Prepared,
+        key: Key,
+        donor: Option<(&Prepared, Key)>,
+        out: Rendering<'_>,
+    ) -> Option<Panoptic> {
+        let Drawn { map, displacement, truth_map, outside } = self.draw(sample, key, out.planes);
+        let (_, height, width) = self.shape();
+        match &sample.truth {
+            Truth::Labels(labels) => {
+                let warped = warp_labels(labels, &truth_map, displacement.as_ref(), outside, width, height);
+                out.labels.copy_from_slice(&warped);
+                None
+            }
+            Truth::Segments(segments) => {
+                let ids = warp_ids(&segments.ids, &map, displacement.as_ref(), VOID, width, height);
+                match donor {
+                    Some((donor, donor_key)) => {
+                        let (segments, ids) = self.paste(segments, ids, donor, donor_key, out.planes);
+                        self.render_objects(&segments, ids, out)
+                    }
+                    None => self.render_objects(&segments.segments, ids, out),
+                }
+            }
+        }
+    }
+
+    /// Renders the image of `sample` into `planes` and tells where its truth comes from.
+    fn draw(&self, sample: &Prepared, key: Key, planes: &mut [f32]) -> Drawn {
         let geometry = &self.preprocessing.geometry;
         let (height, width) = geometry.size();
         let moved = self.moves();
@@ -120,7 +149,7 @@ impl Augmenter {
             if moved { geometry::draw(&self.config, geometry, sample, key) } else { geometry::plain(geometry, sample) };
         let displacement = placement.displacement.as_ref();
         // Resizing maps to fractions of the image, as image and labels are kept at two sizes.
-        let (image_map, label_map, outside) = match geometry {
+        let (image_map, truth_map, outside) = match geometry {
             Geometry::Resize { .. } => {
                 let to = |w: usize, h: usize| placement.map.then(Affine::scaling(w as f64, h as f64));
                 let image_map = to(sample.image.width(), sample.image.height());
@@ -135,36 +164,73 @@ impl Augmenter {
             warp_image(&sample.image, &image_map, displacement, width, height)
         };
         photometry::apply(&self.config, &mut pixels, width, self.preprocessing.channels, key);
-        self.preprocessing.normalize_to_planes(&pixels, out.planes);
-        match &sample.truth {
-            Truth::Labels(labels) => {
-                let warped = warp_labels(labels, &label_map, displacement, outside, width, height);
-                out.labels.copy_from_slice(&warped);
-                None
-            }
-            Truth::Segments(map) => {
-                let ids = warp_ids(&map.ids, &label_map, displacement, VOID, width, height);
-                self.render_objects(map, ids, out)
-            }
-        }
+        self.preprocessing.normalize_to_planes(&pixels, planes);
+        Drawn { map: placement.map, displacement: placement.displacement, truth_map, outside }
     }
 
-    /// Labels and targets of a window that shows `ids` of `map`.
-    fn render_objects(&self, map: &Panoptic, mut ids: Vec<u32>, out: Rendering<'_>) -> Option<Panoptic> {
+    /// Pastes half of the objects that a window of `donor` shows into `planes` and `ids`; theirs are numbered after
+    /// those of `segments`.
+    fn paste(
+        &self,
+        segments: &Panoptic,
+        mut ids: Vec<u32>,
+        donor: &Prepared,
+        key: Key,
+        planes: &mut [f32],
+    ) -> (Vec<Segment>, Vec<u32>) {
+        let mut all = segments.segments.clone();
+        let (Truth::Segments(others), Some((_, rules))) = (&donor.truth, &self.objects) else { return (all, ids) };
+        let (channels, height, width) = self.shape();
+        let mut theirs = vec![0.0; channels * height * width];
+        let drawn = self.draw(donor, key, &mut theirs);
+        let shown = warp_ids(&others.ids, &drawn.map, drawn.displacement.as_ref(), VOID, width, height);
+        let mut rng = key.rng(Purpose::CopyPaste);
+        let chosen: Vec<bool> = others
+            .segments
+            .iter()
+            .map(|segment| rng.chance(0.5) && !segment.crowd && rules.classes.is_thing(segment.class))
+            .collect();
+        let first = all.len() as u32;
+        for (pixel, &id) in shown.iter().enumerate() {
+            if id == VOID || id == 0 || !chosen[id as usize - 1] {
+                continue;
+            }
+            ids[pixel] = first + id;
+            for channel in 0..channels {
+                let at = channel * height * width + pixel;
+                planes[at] = theirs[at];
+            }
+        }
+        all.extend(others.segments.iter().cloned());
+        (all, ids)
+    }
+
+    /// Labels and targets of a window that shows `ids` of `segments`.
+    fn render_objects(&self, segments: &[Segment], mut ids: Vec<u32>, out: Rendering<'_>) -> Option<Panoptic> {
         let (head, rules) = self.objects.as_ref()?;
         let (_, height, width) = self.shape();
         for (label, &id) in out.labels.iter_mut().zip(&ids) {
-            *label = rules.label(map, id);
+            *label = rules.label(segments, id);
         }
-        let objects: Vec<u32> = ids.iter().map(|&id| rules.object(map, id)).collect();
+        let objects: Vec<u32> = ids.iter().map(|&id| rules.object(segments, id)).collect();
         instances::targets(*head, &objects, width, height, out.targets);
         // Beyond the image nothing is known, as where there is no segment.
         ids.iter_mut().filter(|id| **id == VOID).for_each(|id| *id = 0);
         let mut shown = vibhag_core::IdMap::new(width, height, ids).ok()?;
         let kept = shown.make_dense();
-        let segments = kept.iter().filter_map(|&id| map.segments.get(id as usize - 1).cloned()).collect();
-        Panoptic::new(shown, segments).ok()
+        let kept = kept.iter().filter_map(|&id| segments.get(id as usize - 1).cloned()).collect();
+        Panoptic::new(shown, kept).ok()
     }
+}
+
+/// Where the truth of a rendering comes from.
+struct Drawn {
+    /// To the pixels of segments, which are not resized.
+    map: Affine,
+    displacement: Option<Displacement>,
+    /// To the pixels of labels.
+    truth_map: Affine,
+    outside: Option<u16>,
 }
 
 #[cfg(test)]

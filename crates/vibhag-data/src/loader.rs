@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Head, Image, LabelMap, Panoptic, Preprocessing, Result};
+use vibhag_core::{Error, Head, Image, LabelMap, Panoptic, Preprocessing, Purpose, Result};
 
 use self::cache::Cache;
 pub use self::epoch::Epoch;
@@ -250,7 +250,9 @@ impl Inner {
                 labels: &mut labels[slot * label_len..][..label_len],
                 targets: &mut targets[slot * target_len..][..target_len],
             };
-            segments.extend(self.augmenter.render(&prepared, key, out));
+            let donor = self.donor(order, key)?;
+            let donor = donor.as_ref().map(|(prepared, key)| (prepared.as_ref(), *key));
+            segments.extend(self.augmenter.render(&prepared, key, donor, out));
             samples.push(sample);
         }
         let n = samples.len();
@@ -258,6 +260,18 @@ impl Inner {
         labels.truncate(n * label_len);
         targets.truncate(n * target_len);
         Ok((n > 0).then_some(Batch { images, labels, targets, segments, n, c, h, w, samples }))
+    }
+
+    /// The sample whose objects are pasted over that of `key`, when the dice say so.
+    fn donor(&self, order: &[usize], key: Key) -> Result<Option<(Arc<Prepared>, Key)>> {
+        let mut rng = key.rng(Purpose::CopyPaste);
+        if self.options.objects.is_none() || !rng.chance(self.options.augment.copy_paste) {
+            return Ok(None);
+        }
+        let found = self.first_good(order, rng.below(order.len()))?;
+        // A window of its own, not the one in which the donor comes by itself.
+        let copy = key.copy + order.len();
+        Ok(found.map(|(sample, prepared)| (prepared, Key { sample, copy, ..key })))
     }
 
     /// The sample at `position` of the order, or what replaces it when it is bad.

@@ -1,6 +1,6 @@
 //! What is known of an image's pixels: a class each, or a segment each.
 
-use vibhag_core::{ClassTable, LabelMap, Panoptic};
+use vibhag_core::{ClassTable, LabelMap, Panoptic, Segment};
 
 /// The truth of one image.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,23 +68,23 @@ impl SegmentRules {
         Self { nothing: if background { 0 } else { ignore }, ignore, classes }
     }
 
-    /// The class of segment `id` of `map`.
-    pub fn label(&self, map: &Panoptic, id: u32) -> u16 {
+    /// The class of the pixels of segment `id`, counted from 1.
+    pub fn label(&self, segments: &[Segment], id: u32) -> u16 {
         match id {
             0 => self.nothing,
-            _ => map.segments.get(id as usize - 1).map_or(self.ignore, |segment| segment.class),
+            _ => segments.get(id as usize - 1).map_or(self.ignore, |segment| segment.class),
         }
     }
 
     /// The number under which segment `id` counts as an object: its own, 0 for none, [`VOID`] where nothing is known.
     ///
     /// [`VOID`]: vibhag_imaging::instances::VOID
-    pub fn object(&self, map: &Panoptic, id: u32) -> u32 {
+    pub fn object(&self, segments: &[Segment], id: u32) -> u32 {
         use vibhag_imaging::instances::VOID;
         let Some(index) = (id as usize).checked_sub(1) else {
             return if self.nothing == self.ignore { VOID } else { 0 };
         };
-        match map.segments.get(index) {
+        match segments.get(index) {
             None => VOID,
             Some(segment) if segment.crowd => VOID,
             Some(segment) if self.classes.is_thing(segment.class) => id,

@@ -33,7 +33,7 @@ fn times_of_targets_and_decoders() {
     for (name, scene) in &scenes {
         for head in HEADS {
             let mut planes = vec![0.0; head.target_planes() * scene.pixels()];
-            let ms = least(20, || {
+            let ms = least(200, || {
                 vibhag_imaging::instances::targets(head, &scene.ids, scene.width, scene.height, &mut planes);
             });
             println!("targets {name}, {} objects, {head}: {ms:.2} ms", scene.count);
@@ -44,16 +44,16 @@ fn times_of_targets_and_decoders() {
         for head in HEADS {
             let maps = scene.maps(head);
             let found = maps.decode(head).scores.len();
-            let ms = least(5, || maps.decode(head));
+            let ms = least(15, || maps.decode(head));
             let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-            let single = one.install(|| least(5, || maps.decode(head)));
+            let single = one.install(|| least(15, || maps.decode(head)));
             println!(
                 "decode 1024 x 1024, {found} of {} objects, {head}: {ms:.1} ms, one thread {single:.1} ms",
                 scene.count
             );
             if head == Head::Star {
                 let stars = maps.stars(0.05);
-                let ms = least(5, || stars.decode(&Grouping::of(head)));
+                let ms = least(15, || stars.decode(&Grouping::of(head)));
                 println!("  of which collected already: {ms:.1} ms");
             }
         }

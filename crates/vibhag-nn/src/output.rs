@@ -1,19 +1,30 @@
 //! From a network's output to probabilities and maps, on plain slices.
 
 use rayon::prelude::*;
-use vibhag_core::Head;
+use vibhag_core::{Head, LENGTH_UNIT};
 
 /// Values that one task of rayon handles.
 const CHUNK: usize = 1 << 12;
 
 /// Turns a network's output [planes, pixels] into probabilities and maps: the first `classes` planes are logits of the
-/// classes (one: of the foreground), the others are the maps of `head`, of which a star's first is a logit too.
+/// classes (one: of the foreground), the others are the maps of `head`, of which a star's first is a logit too. Lengths come
+/// out in pixels.
 pub fn activate_output(values: &mut [f32], pixels: usize, classes: usize, head: Head) {
     let (logits, maps) = values.split_at_mut(classes * pixels);
     activate(logits, classes);
-    if head == Head::Star {
-        activate(&mut maps[..pixels], 1);
+    match head {
+        Head::Star => {
+            let (probability, distances) = maps.split_at_mut(pixels);
+            activate(probability, 1);
+            in_pixels(distances);
+        }
+        Head::Center => in_pixels(&mut maps[pixels..]),
+        Head::Semantic | Head::Flow => {}
     }
+}
+
+fn in_pixels(lengths: &mut [f32]) {
+    lengths.par_chunks_mut(CHUNK).for_each(|part| part.iter_mut().for_each(|length| *length *= LENGTH_UNIT));
 }
 
 fn activate(values: &mut [f32], planes: usize) {
@@ -79,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn of_the_maps_only_a_stars_probability_is_changed() {
+    fn a_stars_probability_is_one_and_lengths_are_pixels() {
         let mut values = vec![0.0, 0.0, 0.0, 0.0, 7.0, 8.0];
         activate_output(&mut values, 2, 1, Head::Star);
-        assert_eq!(values, [0.5, 0.5, 0.5, 0.5, 7.0, 8.0]);
+        assert_eq!(values, [0.5, 0.5, 0.5, 0.5, 56.0, 64.0]);
         let mut values = vec![0.0, 0.0, 3.0, 4.0, 7.0, 8.0];
         activate_output(&mut values, 2, 1, Head::Flow);
         assert_eq!(values, [0.5, 0.5, 3.0, 4.0, 7.0, 8.0]);

@@ -3,7 +3,7 @@
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Head, Result};
+use vibhag_core::{Error, Head, LENGTH_UNIT, Result};
 use vibhag_nn::bundle::{Flips, View};
 use vibhag_nn::{Network, backend};
 
@@ -77,7 +77,9 @@ impl Runner {
         for (map, (source, sign)) in map_sources(head, view).into_iter().enumerate() {
             let from = part(classes + source, 1);
             let is_logit = head == Head::Star && map == 0;
-            parts.push(if is_logit { sigmoid(from) } else { from.mul_scalar(sign) });
+            let is_length = matches!((head, map), (Head::Star | Head::Center, 1..));
+            let scale = if is_length { sign * LENGTH_UNIT } else { sign };
+            parts.push(if is_logit { sigmoid(from) } else { from.mul_scalar(scale) });
         }
         Tensor::cat(parts, 1)
     }

@@ -81,7 +81,7 @@ impl Example {
 
 /// What is known about an image, in one line.
 pub(crate) fn remark(tags: &BTreeMap<String, String>) -> Option<String> {
-    (!tags.is_empty()).then(|| tags.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", "))
+    (!tags.is_empty()).then(|| crate::tables::tags(tags))
 }
 
 /// The picture as JPEG in base64.

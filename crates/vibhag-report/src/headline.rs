@@ -54,12 +54,13 @@ pub fn headline_instances(evaluation: &InstanceEvaluation, split: Option<&str>) 
     };
     let lead = match evaluation.ap_dsb.get("0.50") {
         Some(ap50) => {
-            format!("{found}{right} (at IoU 0.5): AP50 {ap50:.3}{}", within(evaluation.ap_dsb_50_ci95.as_ref()))
+            let interval = within(evaluation.ap_dsb_50_ci95.as_ref());
+            format!("{found}{right} (at IoU 0.5): AP50 {ap50:.3}{interval}, AP {:.3}", evaluation.ap_dsb_mean)
         }
         None => format!("{found}{right} (at IoU 0.5)"),
     };
     match evaluation.per_image.first() {
-        Some(worst) => format!("{lead}; worst {:.3} ({}).", worst.ap50, worst.image),
+        Some(worst) => format!("{lead}; worst image AP {:.3} ({}).", worst.ap_mean, worst.image),
         None => format!("{lead}."),
     }
 }
@@ -122,15 +123,20 @@ mod tests {
             objects_truth: 40,
             objects_predicted: 38,
             ap_dsb: [("0.50".to_owned(), 0.857)].into(),
+            ap_dsb_mean: 0.6,
             recall50: 0.9,
             precision50: 0.9474,
-            per_image: vec![InstanceImageScore { image: "a".to_owned(), ap50: 0.5, ..InstanceImageScore::default() }],
+            per_image: vec![InstanceImageScore {
+                image: "a".to_owned(),
+                ap_mean: 0.3,
+                ..InstanceImageScore::default()
+            }],
             ..InstanceEvaluation::default()
         };
         assert_eq!(
             headline_instances(&evaluation, Some("validation")),
             "Of 40 true objects in 2 validation images, 90.0% were found, and 94.7% of the 38 predicted ones are right \
-             (at IoU 0.5): AP50 0.857; worst 0.500 (a)."
+             (at IoU 0.5): AP50 0.857, AP 0.600; worst image AP 0.300 (a)."
         );
         (evaluation.objects_predicted, evaluation.recall50) = (0, 0.0);
         assert!(headline_instances(&evaluation, None).contains("0% were found, and no object was predicted"));

@@ -1,5 +1,10 @@
 //! The report as one HTML file that needs nothing but itself.
 
+mod gallery;
+mod instances;
+mod panoptic;
+mod summary;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,24 +12,28 @@ use askama::Template;
 use vibhag_core::color::class_color;
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Result, Rgb};
+use vibhag_metrics::Evaluation;
+
+use self::instances::InstanceSection;
+use self::panoptic::PanopticSection;
+use self::summary::{Summary, summarize};
 
 use crate::chart::Chart;
 use crate::curves::{charts, score_histogram};
-use crate::data::{DataSummary, ReportData};
+use crate::data::ReportData;
 use crate::example::{Example, Rank};
-use crate::headline::{headline, is_binary};
+use crate::headline::{headline, headline_instances, headline_panoptic, is_binary};
 use crate::overlay::Tints;
-use crate::tables::{self, ClassRow, ConfusionRow, GroupRow, ImageRow, grouped, number};
-
-/// Image sizes that the data summary lists one by one.
-const MAX_SIZES: usize = 12;
+use crate::tables::{self, ClassRow, ConfusionRow, GroupRow, ImageRow, number};
 
 #[derive(Template)]
 #[template(path = "report.html")]
 struct Page<'a> {
     data: &'a ReportData,
-    headline: Option<String>,
-    tiles: Vec<Tile>,
+    headlines: Vec<String>,
+    /// One row for each kind of evaluation.
+    tile_rows: Vec<Vec<Tile>>,
+    notes: Vec<&'a str>,
     charts: Vec<Chart>,
     histogram: Option<Chart>,
     galleries: Vec<Gallery<'a>>,
@@ -38,6 +47,8 @@ struct Page<'a> {
     confusion_names: Vec<String>,
     confusion_unassigned: bool,
     conventions: &'a [String],
+    instances: Option<InstanceSection<'a>>,
+    panoptic: Option<PanopticSection<'a>>,
     summary: Option<Summary<'a>>,
     environment: Vec<(String, String)>,
     reasons: bool,
@@ -60,15 +71,6 @@ struct Figure<'a> {
     dice: String,
     iou: String,
     alt: String,
-}
-
-struct Summary<'a> {
-    data: &'a DataSummary,
-    total: usize,
-    sizes: Vec<(String, usize)>,
-    sizes_left_out: usize,
-    /// Swatch, name, pixels, share and images of each class.
-    classes: Vec<(String, String, String, String, usize)>,
 }
 
 /// The report as an HTML document.
@@ -121,8 +123,9 @@ fn page(data: &ReportData) -> Page<'_> {
     let confusion = evaluation.map(|e| &e.confusion);
     Page {
         data,
-        headline: evaluation.map(|e| headline(e, data.split.as_deref())),
-        tiles: tiles(data),
+        headlines: headlines(data),
+        tile_rows: tile_rows(data),
+        notes: notes(data),
         charts: charts(&data.history),
         histogram: evaluation.filter(|e| e.images > 1).and_then(|e| score_histogram(&e.per_image)),
         galleries: galleries(data),
@@ -136,14 +139,46 @@ fn page(data: &ReportData) -> Page<'_> {
         confusion_names: confusion.map(|c| c.classes.clone()).unwrap_or_default(),
         confusion_unassigned: confusion.is_some_and(|c| c.unassigned.iter().any(|&count| count > 0)),
         conventions: evaluation.map_or(&[], |e| &e.conventions),
+        instances: data.instances.as_ref().map(|evaluation| instances::section(data, evaluation)),
+        panoptic: data.panoptic.as_ref().map(|evaluation| panoptic::section(data, evaluation)),
         summary: data.data.as_ref().map(|summary| summarize(data, summary)),
         environment: environment(data),
         reasons: data.plan.iter().any(|entry| entry.reason.is_some()),
     }
 }
 
-fn tiles(data: &ReportData) -> Vec<Tile> {
-    let Some(evaluation) = data.evaluation.as_ref().filter(|e| e.images > 0) else { return Vec::new() };
+/// One sentence for each kind of evaluation, the widest first.
+fn headlines(data: &ReportData) -> Vec<String> {
+    let split = data.split.as_deref();
+    let panoptic = data.panoptic.as_ref().map(|evaluation| headline_panoptic(evaluation, split));
+    let instances = data.instances.as_ref().map(|evaluation| headline_instances(evaluation, split));
+    let masks = data.evaluation.as_ref().map(|evaluation| headline(evaluation, split));
+    [panoptic, instances, masks].into_iter().flatten().collect()
+}
+
+fn tile_rows(data: &ReportData) -> Vec<Vec<Tile>> {
+    let panoptic = data.panoptic.as_ref().map(panoptic::tiles);
+    let instances = data.instances.as_ref().map(instances::tiles);
+    let masks = data.evaluation.as_ref().map(mask_tiles);
+    [panoptic, instances, masks].into_iter().flatten().filter(|tiles| !tiles.is_empty()).collect()
+}
+
+/// The report's own notes and those of the evaluations of objects and segments, each once.
+fn notes(data: &ReportData) -> Vec<&str> {
+    let of_evaluations = [data.panoptic.as_ref().map(|e| &e.notes), data.instances.as_ref().map(|e| &e.notes)];
+    let mut notes: Vec<&str> = Vec::new();
+    for note in data.notes.iter().chain(of_evaluations.into_iter().flatten().flatten()) {
+        if !notes.contains(&note.as_str()) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+fn mask_tiles(evaluation: &Evaluation) -> Vec<Tile> {
+    if evaluation.images == 0 {
+        return Vec::new();
+    }
     let interval = evaluation
         .dice_per_image_ci95
         .as_ref()
@@ -216,31 +251,10 @@ fn swatch(data: &ReportData, index: usize) -> String {
     css(class.map_or_else(|| class_color(index), |class| class.color))
 }
 
-fn summarize<'a>(data: &ReportData, summary: &'a DataSummary) -> Summary<'a> {
-    let pixels: u64 = summary.classes.iter().map(|class| class.pixels).sum();
-    let classes = summary
-        .classes
-        .iter()
-        .enumerate()
-        .map(|(index, class)| {
-            let share = if pixels == 0 { 0.0 } else { class.pixels as f64 / pixels as f64 };
-            let share = format!("{}%", tables::share_text(class.pixels, share));
-            (swatch(data, index), class.name.clone(), grouped(class.pixels), share, class.images)
-        })
-        .collect();
-    let mut sizes: Vec<_> = summary.sizes.clone();
-    sizes.sort_by_key(|size| std::cmp::Reverse((size.images, size.width, size.height)));
-    Summary {
-        data: summary,
-        total: summary.splits.iter().map(|split| split.images).sum(),
-        sizes_left_out: sizes.len().saturating_sub(MAX_SIZES),
-        sizes: sizes
-            .iter()
-            .take(MAX_SIZES)
-            .map(|size| (format!("{} × {}", size.width, size.height), size.images))
-            .collect(),
-        classes,
-    }
+/// The colour of the class called `name`.
+fn swatch_of(data: &ReportData, name: &str) -> String {
+    let mut classes = data.classes.iter().flat_map(|table| &table.classes);
+    css(classes.find(|class| class.name == name).map_or([128; 3], |class| class.color))
 }
 
 fn environment(data: &ReportData) -> Vec<(String, String)> {

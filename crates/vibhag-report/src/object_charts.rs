@@ -108,7 +108,7 @@ fn size_chart(sizes: &[SizePair]) -> Option<Chart> {
 fn size_distribution(histogram: &SizeHistogram) -> Option<Chart> {
     let SizeHistogram { edges, truth, predicted } = histogram;
     let bins = edges.len().checked_sub(1).filter(|&bins| bins > 0)?;
-    if truth.len() != bins || predicted.len() != bins || edges.iter().any(|edge| !(*edge > 0.0)) {
+    if truth.len() != bins || predicted.len() != bins || !edges.iter().all(|&edge| edge > 0.0) {
         return None;
     }
     let outline = |counts: &[u64]| -> Vec<(f64, f64)> {

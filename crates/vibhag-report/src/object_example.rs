@@ -15,8 +15,8 @@ const THRESHOLD: f64 = 0.5;
 /// What the score of an example is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Measure {
-    /// TP / (TP + FP + FN) of the objects at IoU 0.50.
-    AP50,
+    /// TP / (TP + FP + FN) of the objects, mean over the IoU thresholds 0.50 to 0.95.
+    AP,
     /// Panoptic quality.
     PQ,
 }
@@ -25,7 +25,7 @@ impl Measure {
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::AP50 => "AP50",
+            Self::AP => "AP",
             Self::PQ => "PQ",
         }
     }
@@ -42,6 +42,9 @@ pub struct ObjectExample {
     pub measure: Measure,
     /// Its score.
     pub score: f64,
+    /// TP / (TP + FP + FN) at IoU 0.50, for objects.
+    #[serde(default)]
+    pub ap50: Option<f64>,
     /// Objects, or segments, that were found.
     pub found: u64,
     /// Those that are there but were not found.
@@ -75,8 +78,12 @@ impl ObjectExample {
     ) -> Result<Self> {
         let matching = match_objects(truth, prediction, classes, THRESHOLD)?;
         let picture = comparison_instances(image, truth, prediction, &matching, classes, Some(PANEL_SIDE))?;
-        let InstanceImageScore { image, tp, fp, fn_, ap50, tags, .. } = score;
-        Ok(Self { remark: remark(tags), ..Self::new(image, rank, Measure::AP50, *ap50, [*tp, *fn_, *fp], &picture)? })
+        let InstanceImageScore { image, tp, fp, fn_, ap50, ap_mean, tags, .. } = score;
+        Ok(Self {
+            ap50: Some(*ap50),
+            remark: remark(tags),
+            ..Self::new(image, rank, Measure::AP, *ap_mean, [*tp, *fn_, *fp], &picture)?
+        })
     }
 
     /// The same for all segments, things and stuff.
@@ -110,6 +117,7 @@ impl ObjectExample {
             rank,
             measure,
             score,
+            ap50: None,
             found,
             missed,
             false_found,

@@ -1,5 +1,7 @@
 //! Rows of the report's tables, with every number already written out.
 
+use std::collections::BTreeMap;
+
 use vibhag_metrics::{Confusion, Evaluation};
 
 /// Rows of the per-image table in the page; the JSON of the evaluation has them all.
@@ -57,21 +59,18 @@ pub(crate) struct ConfusionCell {
 }
 
 pub(crate) fn image_rows(evaluation: &Evaluation) -> Vec<ImageRow> {
-    let mut sorted: Vec<_> = evaluation.per_image.iter().collect();
-    sorted.sort_by(|a, b| a.dice.total_cmp(&b.dice));
-    sorted
-        .into_iter()
+    worst_first(&evaluation.per_image, |score| score.dice)
         .take(MAX_IMAGES)
         .enumerate()
         .map(|(index, score)| ImageRow {
             place: index + 1,
             name: score.image.clone(),
             dice: number(score.dice),
-            bar: percent_of(score.dice),
+            bar: bar(score.dice),
             iou: number(score.iou),
             precision: number(score.precision),
             recall: number(score.recall),
-            tags: score.tags.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", "),
+            tags: tags(&score.tags),
         })
         .collect()
 }
@@ -85,7 +84,7 @@ pub(crate) fn class_rows(evaluation: &Evaluation, swatch: impl Fn(usize) -> Stri
             name: class.name.clone(),
             swatch: swatch(index),
             iou: number(class.iou),
-            bar: percent_of(class.iou),
+            bar: bar(class.iou),
             dice: number(class.dice),
             precision: number(class.precision),
             recall: number(class.recall),
@@ -137,6 +136,18 @@ pub(crate) fn confusion_rows(confusion: &Confusion) -> Vec<ConfusionRow> {
         .collect()
 }
 
+/// The images with the lowest scores first; equal ones as they come.
+pub(crate) fn worst_first<T>(images: &[T], score: impl Fn(&T) -> f64) -> impl Iterator<Item = &T> {
+    let mut sorted: Vec<&T> = images.iter().collect();
+    sorted.sort_by(|a, b| score(a).total_cmp(&score(b)));
+    sorted.into_iter()
+}
+
+/// What is known about an image, in one line.
+pub(crate) fn tags(tags: &BTreeMap<String, String>) -> String {
+    tags.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", ")
+}
+
 /// Percent with one digit; a small share is told apart from none.
 pub(crate) fn share_text(count: u64, share: f64) -> String {
     match count {
@@ -165,7 +176,8 @@ pub(crate) fn grouped(value: u64) -> String {
     out
 }
 
-fn percent_of(value: f64) -> String {
+/// Length of a score's bar, in percent.
+pub(crate) fn bar(value: f64) -> String {
     format!("{:.1}", if value.is_finite() { 100.0 * value.clamp(0.0, 1.0) } else { 0.0 })
 }
 

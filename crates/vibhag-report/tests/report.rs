@@ -4,7 +4,7 @@
 
 mod support;
 
-use vibhag_metrics::{Confusion, Evaluation};
+use vibhag_metrics::{Confusion, Evaluation, InstanceEvaluation, PanopticEvaluation};
 use vibhag_report::{ReportData, render, write};
 
 /// Names, attributes and nesting of the tags in `html`; fails on anything unbalanced.
@@ -80,16 +80,106 @@ fn a_full_report_is_well_formed_and_self_contained() {
         assert_eq!(count("img"), 16, "8 worst, 4 median, 4 best");
         assert_eq!(count("svg"), 4, "three curves and the histogram");
         assert_eq!(count("section"), 7);
-        let mut ids: Vec<_> =
-            tags.iter().filter_map(|tag| tag.split_once(" id=\"")?.1.split_once('"').map(|(id, _)| id)).collect();
-        let all = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), all, "identifiers are unique");
-        for target in tags.iter().filter_map(|tag| tag.split_once("href=\"#")?.1.split_once('"')).map(|(id, _)| id) {
-            assert!(ids.contains(&target), "#{target} exists");
+        check_links(&tags);
+    }
+}
+
+/// Fails when an identifier occurs twice or a link leads nowhere.
+fn check_links(tags: &[String]) {
+    let mut ids: Vec<_> =
+        tags.iter().filter_map(|tag| tag.split_once(" id=\"")?.1.split_once('"').map(|(id, _)| id)).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "identifiers are unique");
+    for target in tags.iter().filter_map(|tag| tag.split_once("href=\"#")?.1.split_once('"')).map(|(id, _)| id) {
+        assert!(ids.contains(&target), "#{target} exists");
+    }
+}
+
+#[test]
+fn reports_on_objects_and_segments_are_well_formed_and_self_contained() {
+    let both = {
+        let mut both = support::objects::panoptic(5).unwrap();
+        let masks = support::full(3, 5).unwrap();
+        (both.evaluation, both.examples) = (masks.evaluation, masks.examples);
+        both.object_examples.extend(support::objects::instances(5).unwrap().object_examples);
+        both
+    };
+    // Pictures, charts and sections: three of objects, three of segments, three of masks.
+    let cases = [
+        (support::objects::instances(12).unwrap(), [8, 5, 3]),
+        (support::objects::panoptic(12).unwrap(), [8, 6, 5]),
+        (both, [15, 7, 9]),
+    ];
+    for (data, expected) in cases {
+        let html = render(&data).unwrap();
+        let tags = check_well_formed(&html);
+        check_self_contained(&tags);
+        check_links(&tags);
+        let count = |name: &str| tags.iter().filter(|tag| tag.starts_with(name)).count();
+        assert_eq!([count("img"), count("svg"), count("section")], expected, "{}", data.title);
+        assert!(!html.contains("<script") && !html.contains("<round>"));
+    }
+}
+
+#[test]
+fn objects_and_segments_have_their_sentence_tiles_and_tables() {
+    let data = support::objects::instances(12).unwrap();
+    let evaluation = data.instances.as_ref().unwrap();
+    let html = render(&data).unwrap();
+    assert!(html.contains(&format!("Of {} true objects in 12 validation images, ", evaluation.objects_truth)));
+    for label in ["AP50", "AP", "COCO AP", "F1 at IoU 0.5", "IoU of found objects", "count error", "worst image (AP)"] {
+        assert!(html.contains(&format!("<span>{label}</span>")), "{label}");
+    }
+    let worst = &evaluation.per_image[0];
+    assert!(html.contains(&format!(
+        "AP {:.3}, AP50 {:.3}: {} found, {} missed, {} false",
+        worst.ap_mean, worst.ap50, worst.tp, worst.fn_, worst.fp
+    )));
+    assert!(html.contains("DAPI &#38; more") || html.contains("DAPI &amp; more"), "tags are shown");
+
+    let data = support::objects::panoptic(12).unwrap();
+    let html = render(&data).unwrap();
+    assert!(html.contains(&format!("<p class=\"lead\">PQ {:.3} (95% CI ", data.panoptic.as_ref().unwrap().pq)));
+    for label in ["PQ", "SQ", "RQ", "PQ of things", "PQ of stuff", "mean IoU", "worst image (PQ)"] {
+        assert!(html.contains(&format!("<span>{label}</span>")), "{label}");
+    }
+    assert!(html.contains("1 more class is neither in the truth nor in the predictions."));
+    let note = &data.instances.as_ref().unwrap().notes[0];
+    assert_eq!(html.matches(note.as_str()).count(), 1, "the evaluation's notes are shown, once");
+}
+
+#[test]
+fn tables_of_objects_and_segments_are_worst_first() {
+    for data in [support::objects::instances(12).unwrap(), support::objects::panoptic(12).unwrap()] {
+        let html = render(&data).unwrap();
+        for section in ["object-images", "segment-images"] {
+            let Some((_, table)) = html.split_once(&format!("<section id=\"{section}\">")) else { continue };
+            let rows: Vec<f64> = table
+                .split_once("</section>")
+                .unwrap()
+                .0
+                .lines()
+                .filter_map(|line| line.split_once("</i></span>")?.1.split_once('<')?.0.parse().ok())
+                .collect();
+            assert_eq!(rows.len(), 12);
+            assert!(rows.is_sorted(), "{rows:?}");
         }
     }
+}
+
+#[test]
+fn evaluations_of_no_object_render() {
+    let data = ReportData {
+        instances: Some(InstanceEvaluation::default()),
+        panoptic: Some(PanopticEvaluation::default()),
+        ..ReportData::default()
+    };
+    let html = render(&data).unwrap();
+    check_links(&check_well_formed(&html));
+    assert_eq!(html.matches("No scores").count(), 2);
+    assert!(!html.contains("class=\"tile\""));
 }
 
 #[test]
@@ -167,6 +257,9 @@ fn data_survives_json() {
     assert!(back.examples[0].jpeg_base64 == data.examples[0].jpeg_base64);
     assert_eq!((&back.plan, &back.commands, &back.data), (&data.plan, &data.commands, &data.data));
     assert!(render(&back).unwrap() == render(&data).unwrap(), "the same page");
+    let data = support::objects::panoptic(3).unwrap();
+    let back: ReportData = serde_json::from_str(&serde_json::to_string(&data).unwrap()).unwrap();
+    assert!(render(&back).unwrap() == render(&data).unwrap(), "objects and segments too");
     assert!(serde_json::from_str::<ReportData>("{}").unwrap() == ReportData::default());
 }
 

@@ -138,7 +138,7 @@ fn list(
         };
         for segment in segments_info {
             item.add(segment, categories, |kind, message, hint| {
-                faults.push(fault(name, &part.json, kind, message, hint))
+                faults.push(fault(name, &part.json, kind, message, hint));
             });
         }
         let path = part.images.find(name).or_else(|| part.find_like(&png));
@@ -168,15 +168,13 @@ impl Item {
             let message = format!("segment {id} occurs again");
             return fault(FaultKind::Ambiguous, message, "give every segment its own number");
         }
-        match segment.category.and_then(|category| categories.get(&category)) {
-            Some(&category) => self.segments.push((segment, category)),
-            None => {
-                self.faulty.insert(id);
-                let stated = segment.category.map_or("none".to_owned(), |category| category.to_string());
-                let message = format!("segment {id}: no category has its category_id ({stated})");
-                fault(FaultKind::MaskValue, message, "add the category to the file or repair the segment");
-            }
+        if let Some(&category) = segment.category.and_then(|category| categories.get(&category)) {
+            return self.segments.push((segment, category));
         }
+        self.faulty.insert(id);
+        let stated = segment.category.map_or("none".to_owned(), |category| category.to_string());
+        let message = format!("segment {id}: no category has its category_id ({stated})");
+        fault(FaultKind::MaskValue, message, "add the category to the file or repair the segment");
     }
 }
 

@@ -72,12 +72,15 @@ fn refuse_full(out: &Path) -> Result<()> {
     Err(Error::config("the folder is not empty").at_path(out).hint("name a folder that does not exist"))
 }
 
-/// Something that the target cannot hold.
+/// Of each of [`LACKS`] how many annotations have it, and the id of the first one.
+type Lacks = [(usize, Option<u64>); LACKS.len()];
+
+/// What a target may be unable to hold of single annotations.
 const LACKS: [&str; 5] = ["stuff", "crowds", "scores", "holes", "objects of several parts"];
 
 fn refuse_loss(source: &Watched<'_>, from: &AnnotationFormat, to: &AnnotationFormat) -> Result<()> {
     // An image that cannot be read is listed when it is written.
-    let found: Vec<([(usize, Option<u64>); 5], Vec<usize>)> = (0..source.images().len())
+    let found: Vec<(Lacks, Vec<usize>)> = (0..source.images().len())
         .into_par_iter()
         .map(|index| {
             source.read(index).map_or_else(|_| Default::default(), |image| lacks(&image, source.categories(), to.holds))
@@ -108,8 +111,8 @@ fn refuse_loss(source: &Watched<'_>, from: &AnnotationFormat, to: &AnnotationFor
 }
 
 /// How many annotations have each of [`LACKS`] that `holds` does not, with the first one's id, and the categories used.
-fn lacks(image: &ImageAnnotations, categories: &[Category], holds: Holds) -> ([(usize, Option<u64>); 5], Vec<usize>) {
-    let mut found = [(0, None); 5];
+fn lacks(image: &ImageAnnotations, categories: &[Category], holds: Holds) -> (Lacks, Vec<usize>) {
+    let mut found: Lacks = Default::default();
     let mut used: Vec<usize> = image.annotations.iter().map(|annotation| annotation.category).collect();
     used.sort_unstable();
     used.dedup();

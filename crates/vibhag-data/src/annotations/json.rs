@@ -243,6 +243,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(text: &str) -> String {
         let position = Cell::new(0);
@@ -260,6 +261,14 @@ mod tests {
         assert_eq!(read("[NaN,Infinity, -Infinity]"), "[\"\" ,\"\"      , \"\"       ]");
         assert_eq!(read(r#"{"N\"aN":"\\","I":-1}"#), r#"{"N\"aN":"\\","I":-1}"#);
         assert_ne!(read("[Nope]"), "[\"\"  ]");
+    }
+
+    proptest! {
+        #[test]
+        fn json_passes_unchanged(texts in proptest::collection::vec(".*", 0..6), numbers in any::<[i32; 3]>()) {
+            let text = serde_json::to_string(&(texts, numbers, f64::NAN, true)).unwrap();
+            prop_assert_eq!(read(&text), text);
+        }
     }
 
     #[test]

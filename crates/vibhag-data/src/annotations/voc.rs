@@ -17,7 +17,7 @@ use super::{AnnotationFormat, AnnotationSource, Category, Holds, ImageEntry};
 use crate::classes;
 use crate::fault::FaultKind;
 use crate::formats::pairing::images_below;
-use crate::formats::subfolders;
+use crate::formats::{entries, file_name};
 use crate::mask::{MaskPixels, read_mask};
 use crate::split::Split;
 
@@ -73,9 +73,12 @@ const SETS: &str = "ImageSets/Segmentation";
 /// The folder with `SegmentationObject` at `path`, or in it, as in `VOCdevkit/VOC2012`.
 fn root_of(path: &Path) -> Option<PathBuf> {
     let is_root = |folder: &PathBuf| folder.join("SegmentationObject").is_dir();
-    let inside = subfolders(path);
-    let deeper = inside.iter().flat_map(|folder| subfolders(folder));
-    std::iter::once(path.to_owned()).chain(inside.iter().cloned()).chain(deeper).find(is_root)
+    // By name first: a folder may hold a hundred thousand files.
+    let inside = |folder: &Path| -> Vec<PathBuf> {
+        entries(folder).unwrap_or_default().into_iter().filter(|path| file_name(path).starts_with("VOC")).collect()
+    };
+    let deeper = inside(path).into_iter().flat_map(|folder| inside(&folder));
+    std::iter::once(path.to_owned()).chain(inside(path)).chain(deeper).find(is_root)
 }
 
 fn detect(path: &Path) -> bool {

@@ -51,6 +51,9 @@ pub struct AugmentConfig {
     /// Probability that a window is centred on a pixel of a random foreground class (nnU-Net's
     /// third; Isensee et al., Nature Methods 2021). Only where windows are cut from images.
     pub foreground_probability: f32,
+    /// Probability that objects of another sample, half of those that a window of it shows, are pasted over a window
+    /// (Ghiasi et al., Simple Copy-Paste, CVPR 2021). Only where objects are told apart.
+    pub copy_paste: f32,
 }
 
 impl Default for AugmentConfig {
@@ -77,6 +80,7 @@ impl Default for AugmentConfig {
             blur_probability: 0.1,
             blur_sigma: [0.5, 1.0],
             foreground_probability: 0.33,
+            copy_paste: 0.0,
         }
     }
 }
@@ -105,6 +109,7 @@ impl AugmentConfig {
             blur_probability: 0.0,
             blur_sigma: [0.0, 0.0],
             foreground_probability: 0.0,
+            copy_paste: 0.0,
         }
     }
 
@@ -157,6 +162,7 @@ impl AugmentConfig {
             ("noise_probability", self.noise_probability),
             ("blur_probability", self.blur_probability),
             ("foreground_probability", self.foreground_probability),
+            ("copy_paste", self.copy_paste),
             ("brightness", self.brightness),
             ("contrast", self.contrast),
             ("saturation", self.saturation),
@@ -227,7 +233,7 @@ mod tests {
     #[test]
     fn every_value_is_written_and_missing_ones_take_the_default() {
         let text = toml::to_string(&AugmentConfig::medical()).unwrap();
-        assert_eq!(text.lines().count(), 20);
+        assert_eq!(text.lines().count(), 21);
         assert_eq!(toml::from_str::<AugmentConfig>(&text).unwrap(), AugmentConfig::medical());
         assert_eq!(toml::from_str::<AugmentConfig>("").unwrap(), AugmentConfig::default());
         assert!(toml::from_str::<AugmentConfig>("flip = 1.0").is_err());

@@ -23,7 +23,7 @@ fn render(augmenter: &Augmenter, sample: &Prepared, key: Key) -> (Vec<f32>, Vec<
     let (c, h, w) = augmenter.shape();
     let (mut planes, mut labels) = (vec![0.0; c * h * w], vec![0; h * w]);
     let out = Rendering { planes: &mut planes, labels: &mut labels, targets: &mut [] };
-    assert_eq!(augmenter.render(sample, key, out), None);
+    assert_eq!(augmenter.render(sample, key, None, out), None);
     (planes, labels)
 }
 
@@ -190,4 +190,38 @@ fn cost_of_a_sample() {
         let mean = (0..100).map(cost).sum::<f64>() / 100.0;
         println!("{name}: prepare {prepare:?} once, render {:.2} ms a sample", 1e3 * mean);
     }
+}
+
+/// Two samples of one 8x8 object each on an image of one grey; the second one's object is brighter.
+fn with_object(grey: u8, left: usize) -> (Image, Panoptic) {
+    let inside = |i: usize| (left..left + 8).contains(&(i % 32)) && (12..20).contains(&(i / 32));
+    let ids = (0..32 * 32).map(|i| u32::from(inside(i))).collect();
+    let pixels = (0..32 * 32).map(|i| if inside(i) { grey } else { 10 }).collect();
+    let map = Panoptic::new(vibhag_core::IdMap::new(32, 32, ids).unwrap(), vec![Segment::truth(1)]).unwrap();
+    (Image::from_u8(32, 32, 1, pixels).unwrap(), map)
+}
+
+#[test]
+fn a_pasted_object_brings_its_pixels_and_its_truth() {
+    let classes = vibhag_core::ClassTable::binary("cell").with_things(|class| class == 1);
+    let geometry = Geometry::Window { height: 32, width: 32 };
+    let augmenter = Augmenter::new(preprocessing(1, geometry), AugmentConfig::none(), None)
+        .unwrap()
+        .with_objects(Head::Flow, SegmentRules::new(classes, true));
+    let of = |grey, left| {
+        let (image, map) = with_object(grey, left);
+        augmenter.prepare(image, map).unwrap()
+    };
+    let (sample, donor) = (of(100, 2), of(200, 20));
+    let mut pasted = 0;
+    for epoch in 0..16 {
+        let (mut planes, mut labels, mut targets) = (vec![0.0; 1024], vec![0; 1024], vec![0.0; 3 * 1024]);
+        let out = Rendering { planes: &mut planes, labels: &mut labels, targets: &mut targets };
+        let shown = augmenter.render(&sample, key(epoch, 0), Some((&donor, key(epoch, 1))), out).unwrap();
+        let bright = planes.iter().filter(|p| **p == 200.0).count();
+        assert_eq!(bright, if shown.segments.len() == 2 { 64 } else { 0 });
+        assert_eq!(labels.iter().filter(|label| **label == 1).count(), 64 + bright);
+        pasted += usize::from(bright > 0);
+    }
+    assert!((4..=12).contains(&pasted), "half of the objects are pasted: {pasted} of 16");
 }

@@ -85,7 +85,8 @@ fn masks_of_real_annotations_equal_those_of_pycocotools() {
             let mask = mask_of(annotation, image.width, image.height).unwrap();
             let mut pixels = vec![0u8; image.width * image.height];
             mask.for_each(|x, y| pixels[x * image.height + y] = 1);
-            let digest: String = Sha256::digest(&pixels).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            let digest = Sha256::digest(&pixels);
+            let digest = format!("{:016x}", u64::from_be_bytes(digest[..8].try_into().unwrap()));
             ours.insert(annotation.id, (mask.area(), mask.bounds().unwrap(), digest));
             crowds += usize::from(annotation.crowd);
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vibhag_data::FaultKind;
@@ -194,4 +195,37 @@ fn an_image_of_another_size_is_an_error_of_that_image() {
     let source = (named("coco").unwrap().open)(&path).unwrap();
     let error = source.read(0).unwrap_err().to_string();
     assert!(error.contains("10x20") && error.contains("20x10") && source.read(1).is_ok(), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn no_damage_to_a_file_makes_a_panic(place in 0.0..1.0, byte in any::<u8>(), cut in any::<bool>()) {
+        let crowd = json!({"size": [10, 20], "counts": "61X13mN000`0"});
+        let list = json!({"size": [10, 20], "counts": [6, 5, 189]});
+        let annotations = json!([good(1), with("segmentation", crowd), with("segmentation", list)]);
+        let mut bytes = file(&annotations).to_string().into_bytes();
+        let place = (place * bytes.len() as f64) as usize;
+        bytes[place] = byte;
+        if cut {
+            bytes.truncate(place + 1);
+        }
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("instances.json");
+        std::fs::write(&path, bytes).unwrap();
+        if let Ok(source) = (named("coco").unwrap().open)(&path) {
+            for index in 0..source.images().len() {
+                prop_assert!(source.read(index).is_ok());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_of_many_json_files_is_another_format() {
+    let folder = TempDir::new().unwrap();
+    for index in 0..25 {
+        std::fs::write(folder.path().join(format!("{index}.json")), file(&json!([good(1)])).to_string()).unwrap();
+    }
+    assert!(!(named("coco").unwrap().detect)(folder.path()));
 }

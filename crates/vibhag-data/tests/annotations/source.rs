@@ -10,7 +10,7 @@ use vibhag_data::annotations::{
 use vibhag_data::encode::write_rgb_png;
 
 /// The folder of a real data set, or `None` with a printed line.
-pub fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
     if path.is_dir() {
         return Some(path);
@@ -21,10 +21,10 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 
 /// A source in memory.
 #[derive(Debug, Clone)]
-pub struct Memory {
-    pub categories: Vec<Category>,
-    pub images: Vec<ImageEntry>,
-    pub annotations: Vec<ImageAnnotations>,
+pub(crate) struct Memory {
+    pub(crate) categories: Vec<Category>,
+    pub(crate) images: Vec<ImageEntry>,
+    pub(crate) annotations: Vec<ImageAnnotations>,
 }
 
 impl AnnotationSource for Memory {
@@ -41,28 +41,28 @@ impl AnnotationSource for Memory {
     }
 }
 
-pub const SIZE: (usize, usize) = (40, 30);
+pub(crate) const SIZE: (usize, usize) = (40, 30);
 
-pub fn object(id: u64, category: usize, shape: Shape) -> Annotation {
+pub(crate) fn object(id: u64, category: usize, shape: Shape) -> Annotation {
     Annotation { id, category, shape, crowd: false, area: None, bounds: None, score: None }
 }
 
-pub fn rectangle(left: f64, top: f64, right: f64, bottom: f64) -> Vec<[f64; 2]> {
+pub(crate) fn rectangle(left: f64, top: f64, right: f64, bottom: f64) -> Vec<[f64; 2]> {
     vec![[left, top], [right, top], [right, bottom], [left, bottom]]
 }
 
-pub fn polygon(exterior: Vec<[f64; 2]>, holes: Vec<Vec<[f64; 2]>>) -> Polygon {
+pub(crate) fn polygon(exterior: Vec<[f64; 2]>, holes: Vec<Vec<[f64; 2]>>) -> Polygon {
     Polygon { exterior, holes }
 }
 
 /// The pixels of columns `left..right` and rows `top..bottom`.
-pub fn block(left: usize, top: usize, right: usize, bottom: usize) -> Rle {
+pub(crate) fn block(left: usize, top: usize, right: usize, bottom: usize) -> Rle {
     Rle::from_fn(SIZE.0, SIZE.1, |x, y| (left..right).contains(&x) && (top..bottom).contains(&y))
 }
 
 /// Three images with everything that `holds` allows: several parts, holes, crowds, overlap, stuff, scores, large ids; the
 /// last one is empty. Image files lie in `folder`.
-pub fn memory(folder: &Path, holds: Holds) -> Memory {
+pub(crate) fn memory(folder: &Path, holds: Holds) -> Memory {
     let (width, height) = SIZE;
     let stuff = Category { thing: false, supercategory: Some("nature".into()), ..Category::thing(23, "sky") };
     let mut categories = vec![Category::thing(1, "person"), Category::thing(3, "car")];
@@ -103,7 +103,7 @@ pub fn memory(folder: &Path, holds: Holds) -> Memory {
 }
 
 /// What `source` becomes in the format `to`, in a new folder, with the source that reads it back.
-pub fn converted(
+pub(crate) fn converted(
     source: &dyn AnnotationSource,
     to: &str,
     drop: bool,
@@ -117,7 +117,7 @@ pub fn converted(
 }
 
 /// The masks of image `index`, each with its category's name, id and whether it is a crowd.
-pub fn masks(source: &dyn AnnotationSource, index: usize) -> Vec<(String, u64, bool, Rle)> {
+pub(crate) fn masks(source: &dyn AnnotationSource, index: usize) -> Vec<(String, u64, bool, Rle)> {
     let image = source.read(index).unwrap();
     let mask = |annotation: &Annotation| {
         let name = source.categories()[annotation.category].name.clone();
@@ -127,7 +127,7 @@ pub fn masks(source: &dyn AnnotationSource, index: usize) -> Vec<(String, u64, b
 }
 
 /// Fails unless everything in `source` comes back from the format `to` exactly, with the same ids if `ids`.
-pub fn comes_back(source: &dyn AnnotationSource, to: &str, ids: bool) -> (TempDir, Conversion) {
+pub(crate) fn comes_back(source: &dyn AnnotationSource, to: &str, ids: bool) -> (TempDir, Conversion) {
     let (folder, conversion, back) = converted(source, to, false).unwrap();
     assert_eq!(conversion.written.failed, Vec::<String>::new());
     let round_trip = &conversion.round_trip;

@@ -156,7 +156,8 @@ fn empty_missing_and_maskless_folders_say_what_to_do() {
 
     let error = open(&root.path().join("nowhere"), &OpenOptions::default()).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Io);
-    let error = open(root.path(), &OpenOptions { format: Some("voc".into()), ..OpenOptions::default() }).unwrap_err();
+    let error =
+        open(root.path(), &OpenOptions { format: Some("none-such".into()), ..OpenOptions::default() }).unwrap_err();
     assert!(error.to_string().contains("ph2, mads, camvid, label-pairs, folders"), "{error}");
 }
 

@@ -1,6 +1,6 @@
 //! Flows of all objects of a map.
 
-use super::diffusion::flow;
+use super::diffusion::for_each_flow;
 use super::extent::{Extent, extents};
 use super::targets::write_known;
 
@@ -21,11 +21,8 @@ pub(super) fn write(ids: &[u32], width: usize, planes: &mut [f32]) {
 pub(super) fn for_each(extent: &Extent, ids: &[u32], width: usize, mut visit: impl FnMut(usize, [f32; 2])) {
     let inside: Vec<bool> =
         extent.rows(ids, width).flat_map(|(_, row)| row.iter().map(|&id| id == extent.id)).collect();
-    let flows = flow(&inside, extent.width());
-    let rows = inside.chunks_exact(extent.width()).zip(flows.chunks_exact(extent.width()));
-    for (y, (inside, flows)) in (extent.top..).zip(rows) {
-        for (x, (_, &flow)) in (extent.left..).zip(inside.iter().zip(flows)).filter(|(_, (inside, _))| **inside) {
-            visit(y * width + x, flow);
-        }
-    }
+    let across = extent.width();
+    for_each_flow(&inside, across, |index, flow| {
+        visit((extent.top + index / across) * width + extent.left + index % across, flow);
+    });
 }

@@ -12,6 +12,8 @@ use super::spans::Scanner;
 
 /// Shortest distance to an outline, in pixels: the edge of the pixel.
 const SHORTEST: f32 = 0.5;
+/// Longest distance, near the largest half float.
+const LONGEST: f32 = 60_000.0;
 
 /// Candidates of a star head (Schmidt et al., "Cell detection with star-convex polygons", MICCAI 2018), collected row by
 /// row so that the planes of a large image need not exist at once.
@@ -50,7 +52,7 @@ impl Stars {
         if !y.is_multiple_of(2) {
             return;
         }
-        let longest = (self.width + self.height) as f32;
+        let longest = ((self.width + self.height) as f32).min(LONGEST);
         for x in (0..self.width).step_by(2) {
             let probability = planes[x];
             if probability >= self.least {

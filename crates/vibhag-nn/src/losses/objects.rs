@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use vibhag_core::{Error, Head, RAYS, Result};
+use vibhag_core::{Error, Head, LENGTH_UNIT, RAYS, Result};
 
 /// Flows are learnt at this multiple of a unit vector (Cellpose).
 const FLOW_SCALE: f32 = 5.0;
@@ -85,15 +85,13 @@ impl ObjectLoss {
         let value = match *self {
             Self::Center { heat, offset } => {
                 let heat = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(3), heat, |y, t| squared(y - t));
-                heat + samples
-                    .add(&mut gradient, &[(1, 1), (2, 2)], Weight::Plane(4), 2.0 * offset, |y, t| absolute(y - t))
+                heat + samples.add(&mut gradient, &[(1, 1), (2, 2)], Weight::Plane(4), 2.0 * offset, length)
             }
             Self::Star { probability, distance } => {
                 let weight = 1 + RAYS;
                 let rays: Vec<(usize, usize)> = (1..=RAYS).map(|ray| (ray, ray)).collect();
                 let found = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(weight), probability, cross_entropy);
-                found
-                    + samples.add(&mut gradient, &rays, Weight::Product(0, weight, 1), distance, |y, t| absolute(y - t))
+                found + samples.add(&mut gradient, &rays, Weight::Product(0, weight, 1), distance, length)
             }
             Self::Flow { flow } => {
                 let term = |y: f32, t: f32| squared(y - FLOW_SCALE * t);
@@ -192,6 +190,12 @@ impl Samples<'_> {
 
 fn squared(difference: f32) -> (f32, f32) {
     (difference * difference, 2.0 * difference)
+}
+
+/// Absolute error of a length, in pixels; the network gives it in its unit.
+fn length(y: f32, t: f32) -> (f32, f32) {
+    let (value, derivative) = absolute(LENGTH_UNIT * y - t);
+    (value, LENGTH_UNIT * derivative)
 }
 
 fn absolute(difference: f32) -> (f32, f32) {

@@ -1,6 +1,8 @@
 //! A synthetic segmentation with everything that a report can show.
 #![allow(dead_code, reason = "each user takes what it needs")]
 
+pub(crate) mod objects;
+
 use std::collections::BTreeMap;
 
 use vibhag_core::{ClassTable, Image, LabelMap, Result};
@@ -120,6 +122,7 @@ pub(crate) fn full(classes: usize, images: usize) -> Result<ReportData> {
         notes: vec!["2 of 34 samples were left out; see Data.".into()],
         evaluation: Some(evaluation),
         classes: Some(table),
+        ..ReportData::default()
     })
 }
 

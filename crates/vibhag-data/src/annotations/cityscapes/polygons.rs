@@ -8,10 +8,10 @@ use vibhag_core::{Error, ErrorKind, IdMap, Polygon, Result, Rle};
 use vibhag_imaging::{outlines, rasterize};
 
 use super::super::flatten::objects_of;
-use super::super::json::json_error;
+use super::super::json_file::read_json;
 use super::OFFSET;
 use super::labels::{LABELS, id_and_group, is_thing};
-use crate::decode::{check_size, read_bytes};
+use crate::decode::check_size;
 
 #[derive(Serialize, Deserialize)]
 struct File {
@@ -40,7 +40,7 @@ fn is_zero(value: &u8) -> bool {
 /// # Errors
 /// When the file cannot be read, is no such JSON, or has a label that Cityscapes does not have.
 pub(super) fn read(path: &Path) -> Result<IdMap> {
-    let file: File = serde_json::from_slice(&read_bytes(path)?).map_err(|error| json_error(path, error))?;
+    let file: File = read_json(path)?;
     check_size(file.width as u64, file.height as u64, 0, path)?;
     let mut map =
         IdMap::new(file.width, file.height, vec![0; file.width * file.height]).map_err(|error| error.at_path(path))?;

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 
 use vibhag_core::{Error, ErrorKind, Result};
 
-use crate::formats::{entries, file_name, stem, subfolders};
+use crate::formats::{entries, file_name, stem};
 use crate::split::Split;
 
 /// What Roboflow calls the file beside the images.
 const BESIDE: &str = "_annotations.coco.json";
+
+/// JSON files that a folder may hold for one of them to be looked for.
+const MOST: usize = 20;
 
 /// One JSON file of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +99,7 @@ fn single(json: &Path) -> Part {
 fn find(root: &Path) -> Result<Vec<Part>> {
     let json = |folder: &Path| -> Result<Vec<PathBuf>> {
         let mut files = entries(folder)?;
-        files.retain(|file| file.is_file() && file.extension().is_some_and(|extension| extension == "json"));
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json") && file.is_file());
         Ok(files)
     };
     let listed = root.join("annotations");
@@ -109,14 +112,19 @@ fn find(root: &Path) -> Result<Vec<Part>> {
         }
     }
     let beside: Vec<PathBuf> = std::iter::once(root.to_owned())
-        .chain(subfolders(root))
+        .chain(["train", "val", "valid", "test"].map(|split| root.join(split)))
         .map(|folder| folder.join(BESIDE))
         .filter(|file| file.is_file())
         .collect();
     if !beside.is_empty() {
         return Ok(beside.iter().map(|file| single(file)).collect());
     }
-    unambiguous(root, json(root)?.iter().filter(|file| is_coco(file)).map(|file| single(file)).collect())
+    let files = json(root)?;
+    // One for each image is another format.
+    if files.len() > MOST {
+        return Ok(Vec::new());
+    }
+    unambiguous(root, files.iter().filter(|file| is_coco(file)).map(|file| single(file)).collect())
 }
 
 /// Several files make one data set when each is for a split of its own, or all are called `instances_...`.

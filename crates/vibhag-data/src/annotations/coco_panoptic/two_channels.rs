@@ -3,8 +3,6 @@
 //! Categories are a list in a JSON file beside the folder of PNGs, whose name ends in `2ch_format`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use vibhag_core::{Annotation, Error, ErrorKind, IdMap, ImageAnnotations, Result};
@@ -14,7 +12,7 @@ use super::super::coco::rows::{RawCategory, category_rows};
 use super::super::export::{Export, Outgoing};
 use super::super::flatten::{objects_of, stack, unite};
 use super::super::image_files::{expect_size, name_below, write_text};
-use super::super::json::json_error;
+use super::super::json_file::read_json;
 use super::super::listed::{Listed, nothing_found};
 use super::super::placing::place_image;
 use super::super::{AnnotationFormat, AnnotationSource, Category, ImageEntry, Written};
@@ -47,7 +45,7 @@ fn detect(path: &Path) -> bool {
 
 /// The folders of PNGs at or in `path`.
 fn folders(path: &Path) -> Vec<PathBuf> {
-    let is_one = |folder: &PathBuf| folder.is_dir() && file_name(folder).ends_with(ENDING);
+    let is_one = |folder: &PathBuf| file_name(folder).ends_with(ENDING) && folder.is_dir();
     if is_one(&path.to_owned()) {
         return vec![path.to_owned()];
     }
@@ -98,14 +96,13 @@ fn images_like(root: &Path, split: Option<&str>, pngs: &Path) -> HashMap<String,
 }
 
 fn read_categories(root: &Path, faults: &mut Vec<Fault>) -> Result<Vec<Category>> {
-    let lists = entries(root)?.into_iter().filter(|path| stem(path).ends_with("categories"));
-    let Some(path) = lists.filter(|path| path.extension().is_some_and(|extension| extension == "json")).next() else {
+    let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+    let mut files = entries(root)?.into_iter().filter(is_json);
+    let Some(path) = files.find(|path| stem(path).ends_with("categories")) else {
         let hint = "put the list of categories (id, name, isthing) into categories.json beside the folder of PNGs";
         return Err(nothing_found(root, "the list of categories is missing", hint));
     };
-    let file = File::open(&path).map_err(|error| Error::io(&path, error))?;
-    let rows: Vec<RawCategory> =
-        serde_json::from_reader(BufReader::new(file)).map_err(|error| json_error(&path, error))?;
+    let rows: Vec<RawCategory> = read_json(&path)?;
     let mut categories = Vec::new();
     for row in rows {
         match row.category(&categories) {

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::Path;
 
-use vibhag_core::{Annotation, Error, IdMap, Result, Rle, Shape};
+use vibhag_core::{Annotation, Error, IdMap, Result, Shape};
 
 use super::super::coco::rows::{Ids, ImageRow, category_rows, json_text};
 use super::super::export::{Export, Outgoing};
 use super::super::flatten::{numbers, objects_of, stack, unite};
 use super::super::placing::place_image;
-use super::super::shape::mask_of;
 use super::super::{AnnotationSource, Category, Written};
 use super::HOLDS;
 use super::rows::{PngOut, SegmentOut};
