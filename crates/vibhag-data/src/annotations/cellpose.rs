@@ -13,9 +13,11 @@ use super::instance_maps::missing_map;
 use super::label_maps::{self, Depth, HOLDS, Places, numbers_objects};
 use super::listed::{fault, nothing_found};
 use super::{AnnotationFormat, AnnotationSource, Written};
+use crate::decode::is_image_path;
 use crate::fault::{Fault, FaultKind};
 use crate::formats::pairing::images_below;
-use crate::formats::stem;
+use crate::formats::{entries, file_name, stem, subfolders};
+use crate::split::Split;
 
 /// Ends of the names of label maps: by hand, and by Cellpose itself.
 const MASKS: &[&str] = &["_masks", "_cp_masks"];
@@ -38,13 +40,22 @@ fn detect(root: &Path) -> bool {
     if ["classes.txt", "classes.toml"].iter().any(|name| root.join(name).exists()) {
         return false;
     }
-    let files = Files::below(root);
-    let maps: Vec<PathBuf> = files.maps.into_values().collect();
-    let paired = files.images.iter().any(|image| maps.iter().any(|map| map.parent() == image.parent()));
-    paired && numbers_objects(&maps)
+    // Names in the folder itself and in those of splits; a large tree is not walked through.
+    let mut folders = subfolders(root);
+    folders.retain(|folder| Split::from_name(file_name(folder)).is_some());
+    folders.push(root.to_owned());
+    folders.into_iter().any(|folder| {
+        let mut files = Files::default();
+        for path in entries(&folder).unwrap_or_default().into_iter().filter(|path| is_image_path(path)) {
+            files.add(path);
+        }
+        let maps: Vec<PathBuf> = files.maps.into_values().collect();
+        !files.images.is_empty() && numbers_objects(&maps)
+    })
 }
 
 /// The image files of a folder by what they are.
+#[derive(Default)]
 struct Files {
     images: Vec<PathBuf>,
     /// By folder and name without the end.
@@ -54,24 +65,30 @@ struct Files {
 
 impl Files {
     fn below(root: &Path) -> Self {
-        let mut files = Self { images: Vec::new(), maps: BTreeMap::new(), ambiguous: Vec::new() };
+        let mut files = Self::default();
         for path in images_below(root) {
-            let name = stem(&path);
-            // The longer end first: NAME_cp_masks also ends in _masks.
-            let of = MASKS.iter().rev().find_map(|end| name.strip_suffix(end)).filter(|name| !name.is_empty());
-            if let Some(of) = of {
-                let key = path.with_file_name(of);
-                if let Some(first) = files.maps.get(&key) {
-                    let message = format!("a second label map beside {}", first.display());
-                    files.ambiguous.push(fault(of, &path, FaultKind::Ambiguous, message, "remove one of the two"));
-                } else {
-                    files.maps.insert(key, path);
-                }
-            } else if !OTHERS.iter().any(|end| name.ends_with(end)) {
-                files.images.push(path);
-            }
+            files.add(path);
         }
         files
+    }
+
+    fn add(&mut self, path: PathBuf) {
+        let name = stem(&path);
+        // The longer end first: NAME_cp_masks also ends in _masks.
+        let of = MASKS.iter().rev().find_map(|end| name.strip_suffix(end)).filter(|name| !name.is_empty());
+        let Some(of) = of else {
+            if !OTHERS.iter().any(|end| name.ends_with(end)) {
+                self.images.push(path);
+            }
+            return;
+        };
+        let key = path.with_file_name(of);
+        if let Some(first) = self.maps.get(&key) {
+            let message = format!("a second label map beside {}", first.display());
+            self.ambiguous.push(fault(of, &path, FaultKind::Ambiguous, message, "remove one of the two"));
+        } else {
+            self.maps.insert(key, path);
+        }
     }
 }
 

@@ -44,14 +44,20 @@ pub(super) const FORMAT: AnnotationFormat = AnnotationFormat {
 
 /// Whether a file begins as CVAT's do.
 fn detect(root: &Path) -> bool {
-    !files(root).is_empty()
+    const LOOKED_AT: usize = 10;
+    xml_files(root).iter().take(LOOKED_AT).any(|path| begins_so(path))
+}
+
+/// `root`, or the XML files in it.
+fn xml_files(root: &Path) -> Vec<PathBuf> {
+    let is_xml = |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
+    let all = if root.is_file() { vec![root.to_owned()] } else { entries(root).unwrap_or_default() };
+    all.into_iter().filter(is_xml).collect()
 }
 
 /// `root`, or the files in it, that begin as CVAT's do; `annotations.xml` alone where it is there.
 fn files(root: &Path) -> Vec<PathBuf> {
-    let is_xml = |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xml"));
-    let all = if root.is_file() { vec![root.to_owned()] } else { entries(root).unwrap_or_default() };
-    let found: Vec<PathBuf> = all.into_iter().filter(is_xml).filter(|path| begins_so(path)).collect();
+    let found: Vec<PathBuf> = xml_files(root).into_iter().filter(|path| begins_so(path)).collect();
     match found.iter().find(|path| file_name(path) == "annotations.xml") {
         Some(main) => vec![main.clone()],
         None => found,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use vibhag_core::{Annotation, Error, ErrorKind, ImageAnnotations, Result, Rle, Shape};
+use walkdir::WalkDir;
 
 use super::export::{Export, Outgoing};
 use super::flatten::{mask_of, object};
@@ -45,15 +46,14 @@ const DEPTH: usize = 4;
 /// Whether there is a folder with one image of its own name and a folder of masks beside it.
 fn detect(root: &Path) -> bool {
     const LOOKED_AT: usize = 20;
-    let fits = |folder: &PathBuf| {
+    let folders = WalkDir::new(root).min_depth(1).max_depth(DEPTH).into_iter().filter_map(std::result::Result::ok);
+    let folders = folders.filter(|entry| entry.file_type().is_dir()).map(walkdir::DirEntry::into_path);
+    let fits = |folder: PathBuf| {
         let images = images_below(&folder.join("images"));
-        matches!(&images[..], [image] if stem(image) == file_name(folder))
+        matches!(&images[..], [image] if stem(image) == file_name(&folder))
     };
-    sample_folders(root, DEPTH)
-        .into_iter()
-        .filter(|folder| folder.join("masks").is_dir())
-        .take(LOOKED_AT)
-        .any(|f| fits(&f))
+    let pairs = folders.filter(|folder| folder.join("images").is_dir() && folder.join("masks").is_dir());
+    pairs.take(LOOKED_AT).any(fits)
 }
 
 /// The folders below `root` that hold `images/`, in order of name.

@@ -15,6 +15,10 @@ use crate::decode::read_bytes;
 /// When it cannot be read, is no JSON (with line and column), or is not of this kind.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = read_bytes(path)?;
+    // Few files have what JSON has not.
+    if let Ok(value) = serde_json::from_slice(&bytes) {
+        return Ok(value);
+    }
     let position = Cell::new(0);
     let mut reader = JsonReader::new(bytes.as_slice(), &position);
     reader.skip_mark().map_err(|error| Error::io(path, error))?;

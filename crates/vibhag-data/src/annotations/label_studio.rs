@@ -51,6 +51,9 @@ fn detect(root: &Path) -> bool {
     export_file(root).is_some()
 }
 
+/// JSON files that are looked at.
+const LOOKED_AT: usize = 10;
+
 /// `root`, or the first file in it, that begins as Label Studio's export does: a list of objects with an `annotations`
 /// key and results or data.
 fn export_file(root: &Path) -> Option<PathBuf> {
@@ -66,7 +69,7 @@ fn export_file(root: &Path) -> Option<PathBuf> {
     };
     let is_json = |path: &PathBuf| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let all = if root.is_file() { vec![root.to_owned()] } else { entries(root).unwrap_or_default() };
-    all.into_iter().filter(is_json).find(begins_so)
+    all.into_iter().filter(is_json).take(LOOKED_AT).find(begins_so)
 }
 
 /// What is known of an image, or why its regions cannot be used.

@@ -119,14 +119,14 @@ fn open(root: &Path) -> Result<Box<dyn AnnotationSource>> {
         files.into_par_iter().map(|path| (path.clone(), read_json::<File>(&path))).collect();
     let (mut items, mut labels) = (Vec::new(), BTreeSet::new());
     let mut readable = false;
-    for (path, file) in parsed {
+    for (path, file) in &parsed {
         let stated = file.as_ref().ok().and_then(|file| file.image_path.text()).map(str::to_owned);
-        let image = image_of(&path, stated.as_deref());
+        let image = image_of(path, stated.as_deref());
         readable |= file.is_ok();
-        if let Ok(file) = &file {
+        if let Ok(file) = file {
             labels.extend(file.shapes.iter().filter_map(|shape| shape.field("label").text()).map(str::to_owned));
         }
-        items.push((entry_of(base, &path, image, stated.as_deref()), path));
+        items.push((entry_of(base, path, image, stated.as_deref()), path.clone()));
     }
     if !readable {
         // The first error says more than that nothing was found.
@@ -141,9 +141,17 @@ fn open(root: &Path) -> Result<Box<dyn AnnotationSource>> {
     };
     let names = names.into_iter().filter(|name| !NO_LABELS.contains(&name.as_str()));
     let categories: Vec<Category> = (1..).zip(names).map(|(id, name)| Category::thing(id, name)).collect();
-    let by_name = categories.iter().enumerate().map(|(index, category)| (category.name.clone(), index)).collect();
-    let read = move |entry: &ImageEntry, path: &PathBuf| read(entry, path, &by_name);
-    Ok(Box::new(Listed::new(FORMAT.name, categories, items, Vec::new(), read)))
+    let by_name: BTreeMap<String, usize> =
+        categories.iter().enumerate().map(|(index, category)| (category.name.clone(), index)).collect();
+    let found = items.par_iter().zip(&parsed).map(|((entry, path), (_, file))| {
+        let read = file.as_ref().ok().and_then(|file| content(entry, path, file, &by_name).ok());
+        read.map_or(Vec::new(), |(_, faults)| faults)
+    });
+    let faults = found.collect::<Vec<_>>().concat();
+    let read = move |entry: &ImageEntry, path: &PathBuf| {
+        content(entry, path, &read_json(path)?, &by_name).map(|(annotations, _)| annotations)
+    };
+    Ok(Box::new(Listed::without_faults(FORMAT.name, categories, items, faults, read)))
 }
 
 /// The entry of the image that the JSON file `path` annotates. It is called like the image where that lies below `base`,
@@ -164,12 +172,13 @@ fn below(base: &Path, path: &Path) -> Option<PathBuf> {
     path.strip_prefix(base.canonicalize().ok()?).ok().map(|below| base.join(below))
 }
 
-fn read(
+/// What is annotated on an image, and the shapes that cannot be used.
+fn content(
     entry: &ImageEntry,
     path: &Path,
+    file: &File,
     categories: &BTreeMap<String, usize>,
 ) -> Result<(ImageAnnotations, Vec<Fault>)> {
-    let file: File = read_json(path)?;
     let (width, height) = file.size(path, entry.path.as_deref())?;
     let (mut grouping, mut faults) = (Grouping::default(), Vec::new());
     for (number, shape) in (1..).zip(&file.shapes) {

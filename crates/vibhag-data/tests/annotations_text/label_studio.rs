@@ -29,7 +29,7 @@ fn faults(source: &dyn AnnotationSource) -> Vec<String> {
 fn brush(count: u32) -> Vec<u8> {
     let mut bits = format!("{:032b}{:05b}0010001101111111", 40 * 30 * 4, 7);
     for (run, value) in [(4 * count, 255), (4 * (1200 - count), 0)] {
-        bits += &format!("111{:016b}{value:08b}", run - 1);
+        bits.extend(format!("111{:016b}{value:08b}", run - 1).chars());
     }
     bits.as_bytes()
         .chunks(8)

@@ -129,3 +129,24 @@ pub(super) fn runs(mask: &Rle) -> Option<(String, [usize; 4])> {
     }
     Some((counts.join(", "), [left, top, width, height]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annotations::xml;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn masks_come_back(width in 1usize..12, bits in proptest::collection::vec(any::<bool>(), 1..120)) {
+            let height = bits.len().div_ceil(width);
+            let mask = Rle::from_fn(width, height, |x, y| bits.get(y * width + x).is_some_and(|&bit| bit));
+            let Some((runs, [left, top, w, h])) = runs(&mask) else { return Ok(()) };
+            let text = format!("<mask rle='{runs}' left='{left}' top='{top}' width='{w}' height='{h}'/>");
+            xml::visit(&text, std::path::Path::new("a.xml"), &["mask"], |element| {
+                assert_eq!(super::mask(&element, width, height)?, mask);
+                Ok(())
+            }).unwrap();
+        }
+    }
+}

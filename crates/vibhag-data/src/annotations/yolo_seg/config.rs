@@ -30,7 +30,7 @@ pub(super) struct Config {
 impl Config {
     /// The configuration of the data set in folder `root`, or that the YAML file `root` describes.
     pub(super) fn find(root: &Path) -> Result<Self> {
-        if root.is_file() {
+        if root.is_file() && is_yaml(root) {
             return Self::from_yaml(root);
         }
         let yaml = entries(root)?.into_iter().filter(|path| is_yaml(path) && describes_images(path));
