@@ -249,4 +249,6 @@ fn check_postprocessing(manifest: &Manifest) -> Result<()> {
 }
 
 #[cfg(test)]
+mod seams;
+#[cfg(test)]
 mod tests;
