@@ -9,6 +9,7 @@ pub mod components;
 pub mod contours;
 pub mod displacement;
 pub mod distance;
+pub mod exposure;
 pub mod holes;
 pub mod instances;
 pub mod objects;

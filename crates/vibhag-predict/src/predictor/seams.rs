@@ -34,9 +34,8 @@ fn discs() -> (Vec<u32>, usize) {
     let mut count = 0;
     for _ in 0..400 {
         let (cx, cy, r) = (rng.uniform(0.0, WIDTH as f32), rng.uniform(0.0, HEIGHT as f32), rng.uniform(5.0, 15.0));
-        let own: Vec<usize> = (0..ids.len())
-            .filter(|&i| ((i % WIDTH) as f32 - cx).hypot((i / WIDTH) as f32 - cy) < r)
-            .collect();
+        let own: Vec<usize> =
+            (0..ids.len()).filter(|&i| ((i % WIDTH) as f32 - cx).hypot((i / WIDTH) as f32 - cy) < r).collect();
         if own.len() > 60 && own.iter().all(|&i| ids[i] == 0) {
             count += 1;
             own.into_iter().for_each(|i| ids[i] = count);
@@ -74,8 +73,7 @@ fn manifest(head: Head, geometry: Geometry) -> Manifest {
 fn objects(head: Head, image: &Image, window: (usize, usize), overlap: f32) -> vibhag_core::Panoptic {
     let mut manifest = manifest(head, Geometry::Window { height: window.0, width: window.1 });
     manifest.postprocessing.overlap = overlap;
-    let prediction =
-        predict_with(&manifest, &Identity(1 + head.maps()), 3, false, image, &mut |_| {}).unwrap();
+    let prediction = predict_with(&manifest, &Identity(1 + head.maps()), 3, false, image, &mut |_| {}).unwrap();
     prediction.segments.unwrap()
 }
 
