@@ -17,6 +17,7 @@ pub mod polygon;
 pub mod regions;
 pub mod resample;
 pub mod warp;
+pub mod watershed;
 
 pub use blur::gaussian_blur;
 pub use components::{Components, Connectivity, label_components};
