@@ -81,7 +81,7 @@ mod tests {
             watershed(landscape, seeds, None, (landscape.len(), 1), Connectivity::Four)
         };
         assert_eq!(flood(&[0.0; 7], &[4, 0, 0, 0, 0, 0, 9]), [4, 4, 4, 4, 9, 9, 9]);
-        assert_eq!(flood(&[0.0, 1.0, 2.0, 3.0, 9.0, 0.0], &[1, 0, 0, 0, 0, 2]), [1, 1, 1, 1, 1, 2]);
+        assert_eq!(flood(&[0.0, 1.0, 2.0, 3.0, 9.0, 0.0], &[1, 0, 0, 0, 0, 2]), [1, 1, 1, 1, 2, 2]);
         assert_eq!(flood(&[0.0, 9.0, 2.0, 1.0, -1.0, -2.0], &[1, 0, 0, 0, 0, 2]), [1, 1, 2, 2, 2, 2]);
         assert_eq!(flood(&[f32::NAN, f32::INFINITY, 0.0, -0.0], &[0, 0, 0, 3]), [3, 3, 3, 3]);
         assert!(watershed(&[], &[], None, (0, 5), Connectivity::Eight).is_empty());
