@@ -50,7 +50,7 @@ fn histogram<T: Copy + Into<usize>>(values: &[T], channels: usize, colors: usize
 fn table(counts: &[u64], [low, high]: [f32; 2]) -> Vec<u16> {
     let total: u64 = counts.iter().sum();
     let at = |percentile: f32| {
-        let wanted = (total as f64 * f64::from(percentile) / 100.0) as u64;
+        let wanted = ((total as f64 * f64::from(percentile) / 100.0) as u64).min(total.saturating_sub(1));
         let mut seen = 0;
         let reached = |count: &u64| {
             seen += count;
