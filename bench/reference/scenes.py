@@ -1,4 +1,4 @@
-"""Small images of segments, true and predicted, for instances.py and panoptic.py.
+"""Small images of segments, true and predicted, for instance_scores.py and panoptic.py.
 
 An image is two maps of ids with a list of segments each; segment n is segments[n - 1].
 """

@@ -41,6 +41,10 @@ pub struct Preprocessing {
     pub mean: Vec<f32>,
     /// Standard deviation of each channel on the 0..=255 scale.
     pub std: Vec<f32>,
+    /// Percentiles (0..=100) of an image's samples between which it is stretched to the whole scale before anything
+    /// else; none leaves it as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretch: Option<[f32; 2]>,
     /// Size policy.
     pub geometry: Geometry,
 }
@@ -69,6 +73,7 @@ mod tests {
             channels: 2,
             mean: vec![10.0, 0.0],
             std: vec![2.0, 10.0],
+            stretch: None,
             geometry: Geometry::Resize { height: 1, width: 2 },
         };
         let mut out = [0.0; 4];

@@ -96,13 +96,13 @@ impl Head {
 
     /// Planes of a training target: the maps (lengths in pixels), then the weights of the loss.
     ///
-    /// - center: heat, offset down, offset right, weight of the heat, weight of the offsets
+    /// - center: heat, offset down, offset right, weight of the heat, weight of the offsets, 1 on small objects
     /// - star: object probability, distances, weight of the probability (distances weigh by weight and probability)
     /// - flow: flow down, flow right (unit vectors), weight
     pub fn target_planes(self) -> usize {
         match self {
             Self::Semantic => 0,
-            Self::Center => 5,
+            Self::Center => 6,
             Self::Star => 2 + RAYS,
             Self::Flow => 3,
         }

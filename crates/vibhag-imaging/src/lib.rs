@@ -9,6 +9,7 @@ pub mod components;
 pub mod contours;
 pub mod displacement;
 pub mod distance;
+pub mod exposure;
 pub mod holes;
 pub mod instances;
 pub mod objects;
@@ -16,6 +17,7 @@ pub mod polygon;
 pub mod regions;
 pub mod resample;
 pub mod warp;
+pub mod watershed;
 
 pub use blur::gaussian_blur;
 pub use components::{Components, Connectivity, label_components};

@@ -1,4 +1,4 @@
-//! Training targets of objects against values frozen by `bench/reference/instances.py`.
+//! Training targets of objects against values frozen by `bench/reference/instance_targets.py`.
 
 #![allow(clippy::unwrap_used, reason = "test helpers; clippy exempts test functions only")]
 

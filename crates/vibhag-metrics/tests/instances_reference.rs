@@ -1,5 +1,5 @@
 //! Scores of objects equal those of pycocotools, faster-coco-eval and stardist, frozen by
-//! bench/reference/instances.py.
+//! bench/reference/instance_scores.py.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests, which clippy cannot see.
 

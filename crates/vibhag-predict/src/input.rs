@@ -70,6 +70,7 @@ mod tests {
     fn a_region_is_cut_mirrored_and_normalised() {
         let image = Image::from_u8(2, 2, 1, vec![1, 2, 3, 4]).unwrap();
         let preprocessing = Preprocessing {
+            stretch: None,
             channels: 1,
             mean: vec![1.0],
             std: vec![0.5],
@@ -83,6 +84,7 @@ mod tests {
     #[test]
     fn sixteen_bits_and_eight_bits_mean_the_same() {
         let preprocessing = Preprocessing {
+            stretch: None,
             channels: 1,
             mean: vec![0.0],
             std: vec![1.0],

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Geometry, Head, Image, Result};
+use vibhag_imaging::exposure::stretch;
 use vibhag_imaging::objects::ObjectMaps;
 use vibhag_nn::Network;
 use vibhag_nn::bundle::{self, Flips, Manifest};
@@ -173,6 +174,8 @@ fn run_into(
     progress: &mut dyn FnMut(f64),
 ) -> Result<()> {
     let post = &manifest.postprocessing;
+    let stretched = manifest.preprocessing.stretch.map(|percentiles| stretch(image, percentiles));
+    let image = stretched.as_ref().unwrap_or(image);
     match manifest.preprocessing.geometry {
         Geometry::Resize { .. } => whole::predict(image, &manifest.preprocessing, model, sink)?,
         Geometry::Window { .. } => {
@@ -219,6 +222,11 @@ fn check(manifest: &Manifest, network: &Network) -> Result<()> {
     if !pre.mean.iter().all(|mean| mean.is_finite()) || !pre.std.iter().all(|std| std.is_finite() && *std > 0.0) {
         return wrong(format!("means must be finite and deviations positive, not {:?} and {:?}", pre.mean, pre.std));
     }
+    if let Some([low, high]) = pre.stretch
+        && !(0.0 <= low && low < high && high <= 100.0)
+    {
+        return wrong(format!("percentiles {low} and {high} to stretch between"));
+    }
     let (height, width) = pre.geometry.size();
     if height == 0 || width == 0 {
         return wrong(format!("an input of {height}x{width} pixels"));
@@ -248,5 +256,7 @@ fn check_postprocessing(manifest: &Manifest) -> Result<()> {
     post.grouping.map_or(Ok(()), |grouping| grouping.validate())
 }
 
+#[cfg(test)]
+mod seams;
 #[cfg(test)]
 mod tests;

@@ -62,6 +62,7 @@ mod tests {
         let (height, width) = (5, 7);
         let planes: Vec<f32> = (0..2 * height * width).map(|i| (i * 37 % 101) as f32 / 101.0).collect();
         let preprocessing = Preprocessing {
+            stretch: None,
             channels: 1,
             mean: vec![0.0],
             std: vec![1.0],

@@ -60,6 +60,8 @@ pub struct HistoryPoint {
     pub val_dice: Option<f64>,
     /// Validation IoU.
     pub val_iou: Option<f64>,
+    /// Average precision of objects, or panoptic quality, on validation windows.
+    pub val_objects: Option<f64>,
     /// Learning rate.
     pub learning_rate: Option<f64>,
 }

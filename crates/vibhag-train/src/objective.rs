@@ -3,6 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use vibhag_core::Result;
 use vibhag_data::Batch;
+use vibhag_nn::losses::ObjectLoss;
 
 use crate::optimizer::values;
 use crate::plan::Plan;
@@ -29,14 +30,25 @@ pub fn objective(plan: &Plan, output: Tensor<4>, labels: Tensor<3, Int>, batch: 
     };
     let [n, planes, h, w] = output.dims();
     let classes = plan.network.out_channels;
-    let class_loss = plan.loss.forward(output.clone().narrow(1, 0, classes), labels);
+    let logits = output.clone().narrow(1, 0, classes);
+    let class_loss = plan.loss.forward(logits.clone(), labels);
     let maps = output.narrow(1, classes, planes - classes);
     let numbers = values(detached(maps.clone()).reshape([n * (planes - classes) * h * w]))?;
     let (value, gradient) = objects.value_and_gradient(&numbers, &batch.targets, h * w);
     let gradient: Tensor<4> = Tensor::from_data(TensorData::new(gradient, [n, planes - classes, h, w]), &maps.device());
     // The derivative of sum(maps * gradient) by the maps is the gradient, whatever the loss was.
     let value = value + f64::from(scalar(detached(class_loss.clone()))?);
-    Ok(Objective { tensor: class_loss + (maps * gradient).sum(), value })
+    let mut objective = Objective { tensor: class_loss + (maps * gradient).sum(), value };
+    if matches!(objects, ObjectLoss::Center { .. }) {
+        let numbers = values(detached(logits.clone()).reshape([n * classes * h * w]))?;
+        if let Some((extra, gradient)) = objects.class_extra(&numbers, &batch.labels, &batch.targets, h * w) {
+            let gradient: Tensor<4> =
+                Tensor::from_data(TensorData::new(gradient, [n, classes, h, w]), &logits.device());
+            objective.tensor = objective.tensor + (logits * gradient).sum();
+            objective.value += extra;
+        }
+    }
+    Ok(objective)
 }
 
 /// The tensor without its history; on a device without gradients it is as it was.

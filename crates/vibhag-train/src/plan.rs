@@ -297,6 +297,12 @@ impl Plan {
         if val_fraction + test_fraction >= 1.0 {
             return Err(Error::config("split.val_fraction and split.test_fraction leave nothing to train on"));
         }
+        if let Some([low, high]) = self.input.stretch
+            && !(0.0 <= low && low < high && high <= 100.0)
+        {
+            return Err(Error::config("input.stretch needs two rising percentiles from 0 to 100")
+                .at(format!("[{low}, {high}]")));
+        }
         let channels = self.input.channels;
         if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels
         {
@@ -389,7 +395,8 @@ fn set(root: &mut toml::Value, key: &str, text: &str) -> Result<()> {
     let known = keys(node);
     let table = node.as_table_mut().ok_or_else(|| unknown(known.clone()))?;
     // Options that are none do not appear in TOML, so these keys are named here.
-    let optional = matches!(key, "loop.epochs" | "loop.minutes" | "network.encoder" | "classes.ignore");
+    let optional =
+        matches!(key, "loop.epochs" | "loop.minutes" | "network.encoder" | "classes.ignore" | "input.stretch");
     match table.get(last) {
         None if !optional => return Err(unknown(known)),
         Some(toml::Value::Float(_)) if value.is_integer() => {

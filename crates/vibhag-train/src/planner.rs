@@ -130,6 +130,13 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             "every object of the data is seen as often as any other, however large its image".into(),
         );
     }
+    let stretch = (task == Task::Instance && !is_scene(dataset)).then_some([1.0, 99.8]);
+    if stretch.is_some() {
+        because(
+            "input.stretch",
+            "specimens of one kind differ in brightness by staining and exposure: every image fills the scale".into(),
+        );
+    }
     let overlap = if task.has_objects() {
         objects::choose_overlap(fingerprint, &geometry, &mut because)
     } else {
@@ -147,7 +154,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             hash: fingerprint.content_hash.clone(),
         },
         split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
-        input: Preprocessing { channels, mean, std, geometry },
+        input: Preprocessing { channels, mean, std, stretch, geometry },
         network,
         pretrained,
         loss,
@@ -306,7 +313,10 @@ fn choose_augmentation(dataset: &Dataset, because: &mut impl FnMut(&str, String)
     }
 }
 
-/// Scenes with gravity: several classes. One foreground class is taken for a specimen.
+/// Formats of photographs of people and streets.
+const SCENES: [&str; 4] = ["mads", "penn-fudan", "cityscapes", "voc"];
+
+/// Scenes with gravity: several classes, or a format of scenes. Another single foreground class is taken for a specimen.
 fn is_scene(dataset: &Dataset) -> bool {
-    !dataset.classes.is_binary() || dataset.format == "mads"
+    !dataset.classes.is_binary() || SCENES.contains(&dataset.format.as_str())
 }

@@ -93,6 +93,7 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
                 val_loss: Some(record.val_loss),
                 val_dice: Some(record.val_dice),
                 val_iou: Some(record.val_iou),
+                val_objects: record.val_objects,
                 learning_rate: Some(record.learning_rate),
             })
             .collect(),

@@ -53,7 +53,7 @@ pub fn synth(request: &SynthRequest) -> Result<SynthResult> {
     }
     let (height, width) = request.size;
     let config = SyntheticConfig::new(width, height, request.seed);
-    let range = request.first..request.first + request.images;
+    let range = request.first..request.first.saturating_add(request.images);
     // The writers of formats put copies of image files where their format wants them.
     let staging = request.out.with_extension("partial");
     std::fs::create_dir_all(&staging).map_err(|e| Error::io(&staging, e))?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{Error, Geometry, Image, LabelMap, Panoptic, Preprocessing, Result};
+use vibhag_imaging::exposure::stretch;
 use vibhag_imaging::{resize_image, resize_labels};
 
 use crate::truth::Truth;
@@ -49,6 +50,10 @@ impl Prepared {
             )
             .hint("export the mask at the image's size"));
         }
+        let image = match preprocessing.stretch {
+            Some(percentiles) => stretch(&image, percentiles),
+            None => image,
+        };
         match (preprocessing.geometry, truth) {
             (Geometry::Resize { height, width }, Truth::Labels(labels)) => {
                 let side = |native: usize, target: usize| {
@@ -137,7 +142,7 @@ mod tests {
     use super::*;
 
     fn preprocessing(geometry: Geometry) -> Preprocessing {
-        Preprocessing { channels: 1, mean: vec![0.0], std: vec![1.0], geometry }
+        Preprocessing { stretch: None, channels: 1, mean: vec![0.0], std: vec![1.0], geometry }
     }
 
     #[test]

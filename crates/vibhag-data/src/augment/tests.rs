@@ -4,7 +4,7 @@ use vibhag_imaging::{resize_image, resize_labels};
 use super::*;
 
 fn preprocessing(channels: usize, geometry: Geometry) -> Preprocessing {
-    Preprocessing { channels, mean: vec![0.0; channels], std: vec![1.0; channels], geometry }
+    Preprocessing { stretch: None, channels, mean: vec![0.0; channels], std: vec![1.0; channels], geometry }
 }
 
 fn geometric_only() -> AugmentConfig {
@@ -143,6 +143,7 @@ fn windows_stay_inside_and_find_rare_foreground() {
 #[test]
 fn normalisation_uses_mean_and_deviation() {
     let shape = Preprocessing {
+        stretch: None,
         channels: 1,
         mean: vec![100.0],
         std: vec![50.0],

@@ -4,6 +4,9 @@
 //! regard to it. An object that another one divides stays one segment. Stuff has textures and wavy borders; it covers
 //! whatever the objects leave, so that each pixel belongs to a segment.
 //!
+//! How hard it is: a scene of the usual 256 x 256 pixels has six objects of 8 to 60 pixels in radius; every third one is
+//! partly hidden, down to a tenth of it, and nine scenes in ten have such an object.
+//!
 //! Scene `index` depends on the configuration and `index` alone.
 
 mod coat;

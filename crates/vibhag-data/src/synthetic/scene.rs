@@ -100,8 +100,10 @@ impl Scene {
             let front = &self.objects[rng.below(self.objects.len())].shape;
             let angle = rng.uniform(0.0, std::f32::consts::TAU);
             let away = rng.uniform(0.4, 1.0) * (front.radius + radius);
-            center = [front.center[0] + away * angle.cos(), front.center[1] + away * angle.sin()];
-            center = [center[0].clamp(0.0, size[0]), center[1].clamp(0.0, size[1])];
+            let close = [front.center[0] + away * angle.cos(), front.center[1] + away * angle.sin()];
+            if (0.0..size[0]).contains(&close[0]) && (0.0..size[1]).contains(&close[1]) {
+                center = close;
+            }
         }
         let shape = Shape::draw(kind, center, radius, rng);
         let field = Field::new(&shape, super::render::SHADOW * config.unit(), config);
@@ -170,4 +172,30 @@ fn without_borders(ids: &[u32], width: usize) -> Vec<u32> {
         }
     }
     inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vibhag_core::Purpose;
+
+    #[test]
+    fn a_good_part_of_the_objects_is_partly_hidden() {
+        let config = SyntheticConfig::new(256, 256, 5);
+        let (mut objects, mut hidden, mut scenes) = (0, 0, 0);
+        let count = 200;
+        for index in 0..count {
+            let scene = Scene::draw(&config, &mut Rng::new(5, 0, index, Purpose::Synthesis));
+            let whole = scene.objects.iter().map(|object| object.field.distances.iter().filter(|&&d| d < 0.0).count());
+            let seen =
+                (1..).zip(&scene.objects).map(|(number, _)| scene.owners.iter().filter(|&&o| o == number).count());
+            let partly = whole.zip(seen).filter(|(whole, seen)| seen < whole).count();
+            objects += scene.objects.len();
+            hidden += partly;
+            scenes += u64::from(partly > 0);
+        }
+        println!("{objects} objects, {hidden} of them partly hidden, in {scenes} of {count} scenes");
+        assert!((0.25..0.5).contains(&(hidden as f64 / objects as f64)), "{hidden} of {objects}");
+        assert!((0.7..0.95).contains(&(scenes as f64 / count as f64)), "{scenes} of {count}");
+    }
 }

@@ -7,14 +7,18 @@ use super::targets::{is_object, write_known};
 
 /// Heat is drawn up to this many deviations away.
 const REACH: f64 = 3.0;
+/// Objects with fewer pixels are small: the paper's 64x64 in crops of 513 pixels and more, here in windows of half that.
+const SMALL: usize = 32 * 32;
 
-/// Planes: heat, offset down, offset right, weight of the heat, weight of the offsets.
+/// Planes: heat, offset down, offset right, weight of the heat, weight of the offsets, 1 on small objects.
 pub(super) fn write(ids: &[u32], width: usize, planes: &mut [f32]) {
     let pixels = ids.len();
     let (heat, rest) = planes.split_at_mut(pixels);
     let (down, rest) = rest.split_at_mut(pixels);
     let (right, rest) = rest.split_at_mut(pixels);
-    let (heat_weight, offset_weight) = rest.split_at_mut(pixels);
+    let (heat_weight, rest) = rest.split_at_mut(pixels);
+    let (offset_weight, small) = rest.split_at_mut(pixels);
+    small.fill(0.0);
     heat.fill(0.0);
     down.fill(0.0);
     right.fill(0.0);
@@ -26,15 +30,16 @@ pub(super) fn write(ids: &[u32], width: usize, planes: &mut [f32]) {
     for extent in extents(ids, width) {
         let center = center(&extent, ids, width);
         draw(heat, width, center, deviation(extent.area));
-        centers.insert(extent.id, center);
+        centers.insert(extent.id, (center, extent.area < SMALL));
     }
     for (y, row) in ids.chunks_exact(width).enumerate() {
         let mut end = 0;
         for run in row.chunk_by(u32::eq) {
             let start = end;
             end += run.len();
-            let Some(&[center_x, center_y]) = centers.get(&run[0]) else { continue };
+            let Some(&([center_x, center_y], is_small)) = centers.get(&run[0]) else { continue };
             let range = y * width + start..y * width + end;
+            small[range.clone()].fill(f32::from(is_small));
             down[range.clone()].fill((center_y - y as f64) as f32);
             for (x, offset) in (start..end).zip(&mut right[range]) {
                 *offset = (center_x - x as f64) as f32;
@@ -120,7 +125,7 @@ mod tests {
             ids[y * 15 + 4..y * 15 + 9].fill(300_000);
         }
         ids[0] = VOID;
-        let mut planes = vec![f32::NAN; 5 * ids.len()];
+        let mut planes = vec![f32::NAN; 6 * ids.len()];
         targets(Head::Center, &ids, 15, 11, &mut planes);
         let at = |plane: usize, x: usize, y: usize| planes[plane * ids.len() + y * 15 + x];
         assert_eq!(at(0, 6, 5), 1.0);

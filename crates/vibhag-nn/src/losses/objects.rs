@@ -18,6 +18,8 @@ pub enum ObjectLoss {
         heat: f64,
         /// Factor of the offsets' error (pixels).
         offset: f64,
+        /// What the cross-entropy of the classes counts more on small objects: 2 makes their pixels count three times.
+        small: f64,
     },
     /// StarDist (Schmidt et al., MICCAI 2018): binary cross-entropy of the object probability, mean absolute error of
     /// the distances, weighted by that probability.
@@ -39,7 +41,7 @@ impl ObjectLoss {
     pub fn of(head: Head) -> Option<Self> {
         match head {
             Head::Semantic => None,
-            Head::Center => Some(Self::Center { heat: 200.0, offset: 0.01 }),
+            Head::Center => Some(Self::Center { heat: 200.0, offset: 0.01, small: 2.0 }),
             Head::Star => Some(Self::Star { probability: 1.0, distance: 0.2 }),
             Head::Flow => Some(Self::Flow { flow: 0.5 }),
         }
@@ -60,7 +62,7 @@ impl ObjectLoss {
     /// A configuration error with the value.
     pub fn validate(&self) -> Result<()> {
         let factors = match *self {
-            Self::Center { heat, offset } => vec![heat, offset],
+            Self::Center { heat, offset, small } => vec![heat, offset, small],
             Self::Star { probability, distance } => vec![probability, distance],
             Self::Flow { flow } => vec![flow],
         };
@@ -83,7 +85,7 @@ impl ObjectLoss {
         let head = self.head();
         let samples = Samples { maps, targets, head, pixels };
         let value = match *self {
-            Self::Center { heat, offset } => {
+            Self::Center { heat, offset, .. } => {
                 let heat = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(3), heat, |y, t| squared(y - t));
                 heat + samples.add(&mut gradient, &[(1, 1), (2, 2)], Weight::Plane(4), 2.0 * offset, length)
             }
@@ -100,6 +102,65 @@ impl ObjectLoss {
         };
         (value, gradient)
     }
+}
+
+impl ObjectLoss {
+    /// What this head adds to the loss of the classes, with its gradient by the logits; none of most heads.
+    ///
+    /// # Shapes
+    /// `logits` is N x C x `pixels` (C is 1 for a binary task), `labels` N x `pixels`, `targets` as in
+    /// [`Self::value_and_gradient`].
+    pub fn class_extra(
+        &self,
+        logits: &[f32],
+        labels: &[u16],
+        targets: &[f32],
+        pixels: usize,
+    ) -> Option<(f64, Vec<f32>)> {
+        let Self::Center { small, .. } = *self else { return None };
+        const PLANE: usize = 5;
+        let (planes, samples) = (self.head().target_planes(), labels.len() / pixels.max(1));
+        let classes = logits.len() / labels.len().max(1);
+        let mut gradient = vec![0.0; logits.len()];
+        // Over all pixels, as the loss of the classes is: small objects count more, not as much as all the rest.
+        let scale = small / labels.len().max(1) as f64;
+        let sums: Vec<f64> = gradient
+            .par_chunks_mut((classes * pixels).max(1))
+            .take(samples)
+            .enumerate()
+            .map(|(sample, gradient)| {
+                let logits = &logits[sample * classes * pixels..][..classes * pixels];
+                let weights = &targets[(sample * planes + PLANE) * pixels..][..pixels];
+                let labels = &labels[sample * pixels..][..pixels];
+                let mut sum = 0.0;
+                for (pixel, (&weight, &label)) in weights.iter().zip(labels).enumerate() {
+                    if weight > 0.0 && usize::from(label) < classes.max(2) {
+                        sum += f64::from(softmax_error(logits, pixel, pixels, label, scale as f32 * weight, gradient))
+                            * f64::from(weight);
+                    }
+                }
+                sum
+            })
+            .collect();
+        Some((scale * sums.iter().sum::<f64>(), gradient))
+    }
+}
+
+/// Cross-entropy of one pixel; its gradient, times `scale`, goes into `gradient`.
+fn softmax_error(logits: &[f32], pixel: usize, pixels: usize, label: u16, scale: f32, gradient: &mut [f32]) -> f32 {
+    if logits.len() == pixels {
+        let (value, derivative) = cross_entropy(logits[pixel], f32::from(label));
+        gradient[pixel] = scale * derivative;
+        return value;
+    }
+    let own = || logits.iter().skip(pixel).step_by(pixels);
+    let largest = own().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = own().map(|z| (z - largest).exp()).sum();
+    for (class, &z) in own().enumerate() {
+        let truth = f32::from(u8::from(class == usize::from(label)));
+        gradient[class * pixels + pixel] = scale * ((z - largest).exp() / sum - truth);
+    }
+    sum.ln() + largest - logits[usize::from(label) * pixels + pixel]
 }
 
 /// Which target planes weigh a pixel.
@@ -247,6 +308,32 @@ mod tests {
     }
 
     #[test]
+    fn small_objects_count_more_among_classes_of_any_number() {
+        const PIXELS: usize = 8;
+        let loss = ObjectLoss::of(Head::Center).unwrap();
+        let labels: Vec<u16> = (0..2 * PIXELS).map(|i| (i % 3) as u16).collect();
+        let mut targets = vec![0.0; 2 * Head::Center.target_planes() * PIXELS];
+        targets[5 * PIXELS..5 * PIXELS + 6].fill(1.0);
+        for classes in [1, 3] {
+            let labels: Vec<u16> = labels.iter().map(|label| if classes == 1 { label % 2 } else { *label }).collect();
+            let logits = pseudo(2 * classes * PIXELS, 3);
+            let (value, gradient) = loss.class_extra(&logits, &labels, &targets, PIXELS).unwrap();
+            assert!(value > 0.0 && gradient[classes * PIXELS..].iter().all(|g| *g == 0.0));
+            for index in 0..logits.len() {
+                const STEP: f32 = 1e-2;
+                let moved = |by: f32| {
+                    let mut logits = logits.clone();
+                    logits[index] += by;
+                    loss.class_extra(&logits, &labels, &targets, PIXELS).unwrap().0
+                };
+                let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * f64::from(STEP));
+                assert!((numeric - f64::from(gradient[index])).abs() < 1e-4, "{classes} {index}");
+            }
+        }
+        assert!(ObjectLoss::of(Head::Flow).unwrap().class_extra(&[0.0], &[0], &[0.0; 3], 1).is_none());
+    }
+
+    #[test]
     fn a_perfect_map_costs_nothing_and_unknown_pixels_weigh_nothing() {
         let loss = ObjectLoss::of(Head::Flow).unwrap();
         let targets = [0.6f32, 0.8, 0.8, -0.6, 1.0, 0.0];
@@ -260,6 +347,6 @@ mod tests {
     #[test]
     fn factors_must_be_positive() {
         assert!(ObjectLoss::Flow { flow: 0.0 }.validate().is_err());
-        assert!(ObjectLoss::Center { heat: f64::NAN, offset: 1.0 }.validate().is_err());
+        assert!(ObjectLoss::Center { heat: f64::NAN, offset: 1.0, small: 2.0 }.validate().is_err());
     }
 }

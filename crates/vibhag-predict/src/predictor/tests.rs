@@ -14,7 +14,13 @@ fn network(classes: usize, channels: usize) -> Network {
 }
 
 fn manifest(geometry: Geometry, classes: usize, network: &Network) -> Manifest {
-    let channels = network.config().in_channels;
+    let classes = ClassTable::from_names((0..classes).map(|i| format!("class{i}")));
+    Manifest { classes, ..manifest_for(geometry, network.config().clone()) }
+}
+
+/// The manifest of a network for a binary task.
+pub(super) fn manifest_for(geometry: Geometry, network: NetworkConfig) -> Manifest {
+    let channels = network.in_channels;
     Manifest {
         format_version: 1,
         vibhag_version: "0".into(),
@@ -22,11 +28,17 @@ fn manifest(geometry: Geometry, classes: usize, network: &Network) -> Manifest {
         weights_sha256: String::new(),
         weights_licence: String::new(),
         metrics: BTreeMap::new(),
-        network: network.config().clone(),
-        preprocessing: Preprocessing { channels, mean: vec![120.0; channels], std: vec![60.0; channels], geometry },
+        network,
+        preprocessing: Preprocessing {
+            stretch: None,
+            channels,
+            mean: vec![120.0; channels],
+            std: vec![60.0; channels],
+            geometry,
+        },
         postprocessing: PostProcessing { tta: Flips::None, ..PostProcessing::default() },
         data: DataOrigin::default(),
-        classes: ClassTable::from_names((0..classes).map(|i| format!("class{i}"))),
+        classes: ClassTable::binary("foreground"),
     }
 }
 

@@ -39,7 +39,13 @@ impl Probabilities for Toy {
 }
 
 fn preprocessing(height: usize, width: usize) -> Preprocessing {
-    Preprocessing { channels: 1, mean: vec![0.0], std: vec![1.0], geometry: Geometry::Window { height, width } }
+    Preprocessing {
+        stretch: None,
+        channels: 1,
+        mean: vec![0.0],
+        std: vec![1.0],
+        geometry: Geometry::Window { height, width },
+    }
 }
 
 fn picture(width: usize, height: usize) -> Image {

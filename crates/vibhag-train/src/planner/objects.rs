@@ -8,8 +8,6 @@ const WINDOW: usize = 256;
 const LARGEST_WINDOW: usize = 512;
 /// Context that an object has around it at least, in pixels.
 const MARGIN: f32 = 16.0;
-/// From this solidity (pixels over those of the convex hull) on an outline is well drawn by rays from a point inside.
-const CONVEX: f32 = 0.9;
 
 /// Chooses the head that suits the objects.
 pub(super) fn choose_head(
@@ -47,15 +45,12 @@ fn suitable_head(objects: &ObjectSummary, task: Task) -> (Head, String) {
         );
         return (Head::Center, reason);
     }
-    let shape = format!(
-        "{median_per_image} objects in the median image, which fill {:.0} % of their convex hulls and stay below {extent_95} pixels",
+    let reason = format!(
+        "{median_per_image} objects in the median image, which fill {:.0} % of their convex hulls and stay below \
+         {extent_95} pixels: flows follow any shape, keep touching ones apart and are learnt fastest",
         100.0 * median_solidity
     );
-    if median_solidity >= CONVEX {
-        (Head::Star, format!("{shape}: rays from their middle draw them, and touching ones stay apart"))
-    } else {
-        (Head::Flow, format!("{shape}: flows follow any shape"))
-    }
+    (Head::Flow, reason)
 }
 
 /// The share by which windows overlap: enough that an object which one of them cuts lies whole in a neighbour.

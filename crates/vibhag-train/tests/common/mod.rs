@@ -27,7 +27,7 @@ pub(crate) fn plan(epochs: u64) -> Plan {
         seed: 3,
         data: DataPlan { path: "discs".into(), format: "drawn".into(), coding: "drawn".into(), hash: "0".into() },
         split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
-        input: Preprocessing { channels: 1, mean: vec![100.0], std: vec![50.0], geometry },
+        input: Preprocessing { stretch: None, channels: 1, mean: vec![100.0], std: vec![50.0], geometry },
         network: NetworkConfig { widths: vec![4, 8, 16], ..NetworkConfig::new("unet-lite", None, 1, 1).unwrap() },
         pretrained: "none".into(),
         loss: LossConfig::for_channels(1),

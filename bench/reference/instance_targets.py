@@ -1,6 +1,6 @@
 """Freezes training targets of objects for crates/vibhag-imaging: run with numpy and scipy installed.
 
-    python bench/reference/instances.py
+    python bench/reference/instance_targets.py
 
 Written from the papers' definitions, slowly and in float64. Writes
 crates/vibhag-imaging/tests/reference/instances.json.
