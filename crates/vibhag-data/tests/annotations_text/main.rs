@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test helpers; clippy exempts test functions only")]
 
 mod cvat;
+mod damage;
 mod fixtures;
 mod label_maps;
 mod label_studio;

@@ -114,7 +114,7 @@ fn mask(shape: &Value, from: [f64; 2], to: [f64; 2], width: usize, height: usize
 fn placed(pixels: &[bool], crop_width: usize, (left, top): (i64, i64), (width, height): (usize, usize)) -> Rle {
     let crop_height = pixels.len() / crop_width.max(1);
     let cut = |from: i64, length: usize, side: usize| {
-        let end = (from + length as i64).clamp(0, side as i64);
+        let end = from.saturating_add(length as i64).clamp(0, side as i64);
         (from.clamp(0, side as i64) as usize, end as usize)
     };
     let ((x0, x1), (y0, y1)) = (cut(left, crop_width, width), cut(top, crop_height, height));
