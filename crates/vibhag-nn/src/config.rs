@@ -4,12 +4,12 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vibhag_core::{Error, Head, Result};
 
-use crate::blocks::{Order, Upsampling};
+use crate::blocks::{Order, Upsampling, conv_stack};
 use crate::decoders::{Decoder, PyramidUNet, SegNetDecoder, UNetDecoder};
-use crate::encoders::{ENCODERS, Encoder, EncoderInfo, PlainEncoder, Vgg, encoder_info};
+use crate::encoders::{ENCODERS, Encoder, EncoderInfo, FeatureSpec, PlainEncoder, Vgg, encoder_info};
 use crate::heads::{ObjectHead, SemanticHead};
 use crate::init;
-use crate::network::Network;
+use crate::network::{Network, Parts};
 use crate::registry::{
     ARCHITECTURES, ArchitectureInfo, DECODER_CHANNELS, FLAT, PARTS, Prefixes, SMP, architecture_info,
 };
@@ -40,6 +40,10 @@ pub struct NetworkConfig {
     pub decoder_channels: Vec<usize>,
     /// How the decoder doubles the resolution.
     pub upsampling: Upsampling,
+    /// Channels of one 3x3 convolution at full resolution that the decoder over an encoder from the registry gets as a
+    /// skip; 0 for none. Such encoders begin by halving the image, which blurs what is a few pixels small.
+    #[serde(default)]
+    pub detail: usize,
 }
 
 impl NetworkConfig {
@@ -63,6 +67,7 @@ impl NetworkConfig {
             widths: if own { info.widths.to_vec() } else { Vec::new() },
             decoder_channels: if own { Vec::new() } else { DECODER_CHANNELS.to_vec() },
             upsampling: if own { info.upsampling } else { Upsampling::Nearest },
+            detail: 0,
         };
         config.check()?;
         Ok(config)
@@ -101,11 +106,22 @@ impl NetworkConfig {
             None if self.architecture == "segnet" => Encoder::Vgg(Vgg::new(self.in_channels, &self.widths, device)),
             None => Encoder::Plain(PlainEncoder::new(self.in_channels, &self.widths, order, device)),
         };
-        let specs = encoder.specs();
-        let decoder = match (self.architecture.as_str(), &self.encoder) {
-            (_, Some(_)) => {
-                Decoder::Pyramid(PyramidUNet::new(&specs, &self.decoder_channels, self.upsampling, device)?)
+        let mut specs = encoder.specs();
+        let detail = (self.detail > 0).then(|| conv_stack(&[self.in_channels, self.detail], Order::NormRelu, device));
+        if detail.is_some() {
+            if specs.first().is_some_and(|spec| spec.stride == 1) {
+                return Err(Error::config("the encoder has a map at full resolution").hint("set network.detail = 0"));
             }
+            specs.insert(0, FeatureSpec { channels: self.detail, stride: 1 });
+        }
+        let decoder = match (self.architecture.as_str(), &self.encoder) {
+            (_, Some(_)) => Decoder::Pyramid(PyramidUNet::new(
+                &specs,
+                &self.decoder_channels,
+                detail.is_some(),
+                self.upsampling,
+                device,
+            )?),
             ("segnet", None) => Decoder::SegNet(SegNetDecoder::new(&specs, device)?),
             (name, None) => {
                 Decoder::UNet(UNetDecoder::new(&specs, self.upsampling, order, name != "segnet-lite", device)?)
@@ -116,7 +132,7 @@ impl NetworkConfig {
         let objects = (self.head != Head::Semantic)
             .then(|| ObjectHead::new(decoder.out_channels(), self.head_width, self.head.maps(), device));
         let stride = specs.iter().map(|spec| spec.stride).max().unwrap_or(1);
-        Ok(Network::assemble(encoder, decoder, head, objects, stride, self.clone()))
+        Ok(Network::assemble(Parts { encoder, detail, decoder, head, objects }, stride, self.clone()))
     }
 
     pub(crate) fn prefixes(&self) -> Prefixes {
@@ -131,6 +147,11 @@ impl NetworkConfig {
         let info = find_architecture(&self.architecture)?;
         if self.in_channels == 0 || self.out_channels == 0 {
             return Err(Error::config("a network needs at least one input and one output channel"));
+        }
+        if self.detail > 0 && self.encoder.is_none() {
+            return Err(
+                Error::config(format!("{} has maps at full resolution", info.name)).hint("set network.detail = 0")
+            );
         }
         if self.head_width == 0 {
             return Err(Error::config("network.head_width must be above zero"));

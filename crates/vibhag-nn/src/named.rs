@@ -151,6 +151,7 @@ impl Path {
             "encoder" => self.prefixes.encoder,
             "decoder" => self.prefixes.decoder,
             "objects" => "objects.",
+            "detail" => "detail.",
             _ => self.prefixes.head,
         };
         let own: Vec<&str> = self.segments.iter().skip(1).flatten().map(String::as_str).collect();

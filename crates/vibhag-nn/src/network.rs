@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::blocks::{crop, pad_to_multiple};
+use crate::blocks::{Sequential, crop, pad_to_multiple};
 use crate::config::NetworkConfig;
 use crate::decoders::Decoder;
 use crate::encoders::Encoder;
@@ -18,6 +18,7 @@ use crate::named;
 #[derive(Module, Debug)]
 pub struct Network {
     encoder: Encoder,
+    detail: Option<Sequential>,
     decoder: Decoder,
     head: SemanticHead,
     objects: Option<ObjectHead>,
@@ -26,16 +27,20 @@ pub struct Network {
     config: NetworkConfig,
 }
 
+/// What a network is put together from.
+pub(crate) struct Parts {
+    pub(crate) encoder: Encoder,
+    /// At full resolution, beside an encoder that begins by halving the image.
+    pub(crate) detail: Option<Sequential>,
+    pub(crate) decoder: Decoder,
+    pub(crate) head: SemanticHead,
+    pub(crate) objects: Option<ObjectHead>,
+}
+
 impl Network {
-    pub(crate) fn assemble(
-        encoder: Encoder,
-        decoder: Decoder,
-        head: SemanticHead,
-        objects: Option<ObjectHead>,
-        stride: usize,
-        config: NetworkConfig,
-    ) -> Self {
-        Self { encoder, decoder, head, objects, stride, config }
+    pub(crate) fn assemble(parts: Parts, stride: usize, config: NetworkConfig) -> Self {
+        let Parts { encoder, detail, decoder, head, objects } = parts;
+        Self { encoder, detail, decoder, head, objects, stride, config }
     }
 
     /// What the network looks like.
@@ -69,7 +74,11 @@ impl Network {
     /// `x` [N, `in_channels`, H, W] -> [N, [`NetworkConfig::planes`], H, W]; both sides are multiples of
     /// [`Network::stride`].
     pub fn run<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
-        let features = self.encoder.forward(engine, x, self.decoder.needs_pool_indices());
+        let fine = self.detail.as_ref().map(|detail| detail.forward(engine, x.clone()));
+        let mut features = self.encoder.forward(engine, x, self.decoder.needs_pool_indices());
+        if let Some(fine) = fine {
+            features.finer.insert(0, fine);
+        }
         let map = self.decoder.forward(engine, features);
         let Some(objects) = &self.objects else { return self.head.forward(engine, map) };
         let logits = self.head.forward(engine, map.clone());
@@ -101,7 +110,7 @@ impl Network {
             self.config.in_channels,
             self.config.planes(),
             self.parameters(),
-            count(&|owner| owner == "encoder"),
+            count(&|owner| matches!(owner, "encoder" | "detail")),
             count(&|owner| owner == "decoder"),
             count(&|owner| matches!(owner, "head" | "objects")),
             maps.join(" "),

@@ -93,6 +93,8 @@ fn cases(in_channels: usize, out_channels: usize, takes: impl Fn(&str) -> bool) 
             cases.push(config);
         }
     }
+    let detailed = NetworkConfig::new("unet", Some("efficientnet-lite0"), in_channels, out_channels).unwrap();
+    cases.push(NetworkConfig { decoder_channels: vec![12, 10, 8, 6, 4], detail: 4, ..detailed });
     for head in HEADS.iter().map(|entry| entry.head).filter(|head| *head != Head::Semantic) {
         let config = NetworkConfig::new("unet-lite", None, in_channels, out_channels).unwrap().with_head(head);
         cases.push(NetworkConfig { widths: vec![4, 6, 8], head_width: 6, ..config });

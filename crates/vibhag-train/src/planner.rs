@@ -81,8 +81,15 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let (architecture, encoder) = choose_network(fingerprint, request, &mut because);
     let pretrained = choose_pretrained(encoder.as_deref(), request, &mut because);
     let channels = fingerprint.channels;
-    let network =
+    let mut network =
         NetworkConfig::new(&architecture, encoder.as_deref(), channels, classes.output_channels())?.with_head(head);
+    if task.has_objects() && encoder.as_deref().is_some_and(|name| name != "vgg16-bn") {
+        network.detail = 16;
+        because(
+            "network.detail",
+            "the encoder begins by halving the image; at full resolution touching objects stay apart".into(),
+        );
+    }
     let (mean, std) = if pretrained == "none" {
         because("input.mean", "mean and deviation of the training images".into());
         (to_f32(&fingerprint.mean, 0.0), to_f32(&fingerprint.std, 1.0))
@@ -95,7 +102,11 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
 
     let rarest = rarest_share(fingerprint);
     let loss = choose_loss(binary, rarest, &classes, &mut because);
-    let augment = choose_augmentation(dataset, &mut because);
+    let mut augment = choose_augmentation(dataset, &mut because);
+    if task.has_objects() && !is_scene(dataset) {
+        (augment.brightness, augment.gamma) = (0.4, 1.0);
+        because("augment.gamma", "specimens of one kind differ in brightness by staining and exposure".into());
+    }
     let finetune = pretrained != "none";
     let learning_rate = if finetune || architecture.ends_with("lite") { 1e-3 } else { 5e-4 };
     because("optimizer.name", "AdamW needs no tuning per data set".into());
@@ -130,13 +141,6 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             "every object of the data is seen as often as any other, however large its image".into(),
         );
     }
-    let stretch = (task == Task::Instance && !is_scene(dataset)).then_some([1.0, 99.8]);
-    if stretch.is_some() {
-        because(
-            "input.stretch",
-            "specimens of one kind differ in brightness by staining and exposure: every image fills the scale".into(),
-        );
-    }
     let overlap = if task.has_objects() {
         objects::choose_overlap(fingerprint, &geometry, &mut because)
     } else {
@@ -154,7 +158,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             hash: fingerprint.content_hash.clone(),
         },
         split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
-        input: Preprocessing { channels, mean, std, stretch, geometry },
+        input: Preprocessing { channels, mean, std, stretch: None, geometry },
         network,
         pretrained,
         loss,

@@ -5,7 +5,7 @@ mod objects;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vibhag_core::Result;
+use vibhag_core::{Grouping, Head, Result};
 use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::fault::Fault;
@@ -41,6 +41,8 @@ pub struct RunReport<'a> {
     pub faults: &'a [Fault],
     /// How training went.
     pub outcome: &'a TrainOutcome,
+    /// How objects are read from the maps, as tuned on the validation images.
+    pub tuned: Option<Grouping>,
     /// Scores and predictions of the held-out samples.
     pub judged: &'a Judged,
     /// Name of the split that was judged.
@@ -116,14 +118,30 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
             threads: Some(system::threads()),
             minutes: Some(run.outcome.seconds / 60.0),
             peak_rss_mib: system::peak_rss_mib().map(|mib| mib as f64),
-            extra: vec![
-                ("steps".to_owned(), run.outcome.steps.to_string()),
-                ("best weights at step".to_owned(), run.outcome.best_step.to_string()),
-                ("ended because".to_owned(), run.outcome.reason.to_owned()),
-            ],
+            extra: extra(run),
         }),
         notes,
     })
+}
+
+fn extra(run: &RunReport<'_>) -> Vec<(String, String)> {
+    let outcome = run.outcome;
+    let mut rows = vec![
+        ("steps".to_owned(), outcome.steps.to_string()),
+        ("best weights at step".to_owned(), outcome.best_step.to_string()),
+        ("ended because".to_owned(), outcome.reason.to_owned()),
+    ];
+    if let Some(Grouping { objectness, foreground, overlap, flow_error, peak_window, .. }) = run.tuned {
+        let values = match run.plan.network.head {
+            Head::Star => format!("objectness {objectness}, overlap {overlap}"),
+            Head::Flow => format!("foreground {foreground}, flow_error {flow_error}"),
+            Head::Center | Head::Semantic => {
+                format!("objectness {objectness}, foreground {foreground}, peak_window {peak_window}")
+            }
+        };
+        rows.push(("grouping, tuned on the validation images".to_owned(), values));
+    }
+    rows
 }
 
 fn semantic<'a>(run: &'a RunReport<'_>) -> Option<&'a Evaluation> {

@@ -184,9 +184,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             }
         })?;
 
-    if plan.task.has_objects() {
-        tune::tune(&outcome.model, &dataset, &val, request.device, request.quiet)?;
-    }
+    let tuned = tune::tune(&outcome.model, &dataset, &val, request.device, request.quiet)?;
     let test = role(Split::Test);
     let (held_out, held_out_name) = if test.is_empty() { (val, "validation") } else { (test, "test") };
     let judged = evaluate::model_on(&outcome.model, &dataset, &held_out, request.device, None, request.quiet)?;
@@ -206,6 +204,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             splits: &splits,
             faults: &examined.faults,
             outcome: &outcome,
+            tuned,
             judged: &judged,
             judged_on: held_out_name,
             run: &request.run,

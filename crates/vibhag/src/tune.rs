@@ -20,7 +20,8 @@ const IMAGES: usize = 64;
 const LEAST_OBJECTNESS: f32 = 0.2;
 
 /// Tries the values around the head's usual ones on the validation samples `indices` and writes the best into the
-/// bundle in `model`; mirrored copies, which move no object, are left out for time. Samples that cannot be read are left out; the evaluation names them.
+/// bundle in `model`; returns them, none where classes are all. Mirrored copies, which move no object, are left out for
+/// time. Samples that cannot be read are left out; the evaluation names them.
 ///
 /// # Errors
 /// When the bundle cannot be loaded or written.
@@ -31,10 +32,10 @@ pub fn tune(
     device: DeviceChoice,
     quiet: bool,
 ) -> Result<Option<Grouping>> {
+    let Some(usual) = bundle::read_manifest(model)?.postprocessing.grouping else { return Ok(None) };
     let predictor =
         Predictor::load(model, device, PredictOptions { tta: Some(Flips::None), ..PredictOptions::default() })?;
     let manifest = predictor.manifest().clone();
-    let Some(usual) = manifest.postprocessing.grouping else { return Ok(None) };
     let mut trials: Vec<Trial> = candidates(manifest.network.head, usual)
         .into_iter()
         .map(|grouping| Trial::new(grouping, manifest.task, &dataset.classes))

@@ -9,7 +9,7 @@ use crate::encoders::{FeatureSpec, Features};
 use crate::engine::{Engine, Interpolation};
 
 /// Upsampling, concatenation with the map of that stride, two convolutions; down to stride 1.
-/// A map at stride 1 is not used.
+/// A map at stride 1 is used on request only.
 #[derive(Module, Debug)]
 pub struct PyramidUNet {
     blocks: Vec<Block>,
@@ -28,11 +28,17 @@ struct Block {
 
 impl PyramidUNet {
     /// A decoder for maps whose strides double (finest first), with the given channels from
-    /// coarse to fine: one number per doubling.
+    /// coarse to fine: one number per doubling. `full` says whether a map at stride 1 is used.
     ///
     /// # Errors
     /// When the strides do not double, or the number of channels differs from the doublings.
-    pub fn new(specs: &[FeatureSpec], channels: &[usize], upsampling: Upsampling, device: &Device) -> Result<Self> {
+    pub fn new(
+        specs: &[FeatureSpec],
+        channels: &[usize],
+        full: bool,
+        upsampling: Upsampling,
+        device: &Device,
+    ) -> Result<Self> {
         let doubling = specs.windows(2).all(|pair| pair[1].stride == 2 * pair[0].stride);
         let Some(coarsest) = specs.last().filter(|spec| doubling && spec.stride.is_power_of_two()) else {
             return Err(Error::config("this decoder needs feature maps whose strides double"));
@@ -54,7 +60,7 @@ impl PyramidUNet {
         let (mut inputs, mut stride) = (coarsest.channels, coarsest.stride);
         for &width in channels {
             stride /= 2;
-            let skip = specs.iter().find(|spec| spec.stride == stride && stride > 1);
+            let skip = specs.iter().find(|spec| spec.stride == stride && (stride > 1 || full));
             blocks.push(Block {
                 conv1: conv_stack(&[inputs + skip.map_or(0, |spec| spec.channels), width], Order::NormRelu, device),
                 conv2: conv_stack(&[width, width], Order::NormRelu, device),

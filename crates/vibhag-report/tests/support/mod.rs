@@ -138,6 +138,7 @@ fn history() -> Vec<HistoryPoint> {
                 val_loss: Some(0.8 * (-x / 5.0).exp() + 0.1 + noise * 0.5),
                 val_dice: Some(0.95 - 0.5 * (-x / 4.0).exp() + noise * 0.3),
                 val_iou: Some(0.90 - 0.6 * (-x / 4.0).exp() + noise * 0.3),
+                val_objects: None,
                 learning_rate: Some(1e-3 * (1.0 - x / 25.0).powf(0.9)),
             }
         })
