@@ -18,7 +18,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         let is_map = ["labels", "masks", "PedMasks", "_masks"].iter().any(|part| name.contains(part));
         if path.is_dir() {
             files(&path, found);
-        } else if is_map || !name.ends_with(".png") {
+        } else if is_map || path.extension().is_none_or(|extension| extension != "png") {
             found.push(path);
         }
     }
