@@ -17,7 +17,7 @@ fn json(args: &[&str], code: i32) -> Value {
     let output = vibhag(args);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {errors}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}"))
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn text(path: &Path) -> String {

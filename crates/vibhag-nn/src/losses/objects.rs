@@ -5,6 +5,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vibhag_core::{Error, Head, LENGTH_UNIT, RAYS, Result};
 
+/// The target plane of a center head that tells small objects.
+const SMALL_PLANE: usize = 5;
 /// Flows are learnt at this multiple of a unit vector (Cellpose).
 const FLOW_SCALE: f32 = 5.0;
 
@@ -118,7 +120,6 @@ impl ObjectLoss {
         pixels: usize,
     ) -> Option<(f64, Vec<f32>)> {
         let Self::Center { small, .. } = *self else { return None };
-        const PLANE: usize = 5;
         let (planes, samples) = (self.head().target_planes(), labels.len() / pixels.max(1));
         let classes = logits.len() / labels.len().max(1);
         let mut gradient = vec![0.0; logits.len()];
@@ -130,7 +131,7 @@ impl ObjectLoss {
             .enumerate()
             .map(|(sample, gradient)| {
                 let logits = &logits[sample * classes * pixels..][..classes * pixels];
-                let weights = &targets[(sample * planes + PLANE) * pixels..][..pixels];
+                let weights = &targets[(sample * planes + SMALL_PLANE) * pixels..][..pixels];
                 let labels = &labels[sample * pixels..][..pixels];
                 let mut sum = 0.0;
                 for (pixel, (&weight, &label)) in weights.iter().zip(labels).enumerate() {
