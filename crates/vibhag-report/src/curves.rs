@@ -146,6 +146,7 @@ mod tests {
                     val_loss: Some(1.2 / x),
                     val_dice: Some(1.0 - 0.5 / x),
                     val_iou: Some(1.0 - 0.7 / x),
+                    val_objects: None,
                     learning_rate: Some(1e-3 / x),
                 }
             })
