@@ -38,7 +38,9 @@ fn discs() -> (Vec<u32>, usize) {
             (0..ids.len()).filter(|&i| ((i % WIDTH) as f32 - cx).hypot((i / WIDTH) as f32 - cy) < r).collect();
         if own.len() > 60 && own.iter().all(|&i| ids[i] == 0) {
             count += 1;
-            own.into_iter().for_each(|i| ids[i] = count);
+            for i in own {
+                ids[i] = count;
+            }
         }
     }
     (ids, count as usize)
