@@ -28,6 +28,8 @@ pub enum Purpose {
     Synthesis = 9,
     /// Which objects of another sample are pasted.
     CopyPaste = 10,
+    /// Colour taken away and brightness inverted.
+    Staining = 11,
 }
 
 /// A stream of random numbers.

@@ -105,7 +105,12 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let mut augment = choose_augmentation(dataset, &mut because);
     if task.has_objects() && !is_scene(dataset) {
         (augment.brightness, augment.gamma) = (0.4, 1.0);
+        (augment.grey_probability, augment.invert_probability) = (0.5, 0.3);
         because("augment.gamma", "specimens of one kind differ in brightness by staining and exposure".into());
+        because(
+            "augment.invert_probability",
+            "the shape of an object is the same under every stain, bright or dark, coloured or grey".into(),
+        );
     }
     let finetune = pretrained != "none";
     let learning_rate = if finetune || architecture.ends_with("lite") { 1e-3 } else { 5e-4 };

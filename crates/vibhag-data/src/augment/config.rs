@@ -40,6 +40,10 @@ pub struct AugmentConfig {
     pub hue_degrees: f32,
     /// Half-width of the saturation factor around 1 (three-channel images only).
     pub saturation: f32,
+    /// Probability that colours are taken away (three-channel images only).
+    pub grey_probability: f32,
+    /// Probability that bright and dark are exchanged: bright nuclei of fluorescence then teach dark stained ones.
+    pub invert_probability: f32,
     /// Probability of noise.
     pub noise_probability: f32,
     /// Largest standard deviation of the noise, on the 0..=255 scale.
@@ -75,6 +79,8 @@ impl Default for AugmentConfig {
             gamma: 0.25,
             hue_degrees: 8.0,
             saturation: 0.2,
+            grey_probability: 0.0,
+            invert_probability: 0.0,
             noise_probability: 0.1,
             noise: 10.0,
             blur_probability: 0.1,
@@ -104,6 +110,8 @@ impl AugmentConfig {
             gamma: 0.0,
             hue_degrees: 0.0,
             saturation: 0.0,
+            grey_probability: 0.0,
+            invert_probability: 0.0,
             noise_probability: 0.0,
             noise: 0.0,
             blur_probability: 0.0,
@@ -159,6 +167,8 @@ impl AugmentConfig {
             ("affine_probability", self.affine_probability),
             ("elastic_probability", self.elastic_probability),
             ("color_probability", self.color_probability),
+            ("grey_probability", self.grey_probability),
+            ("invert_probability", self.invert_probability),
             ("noise_probability", self.noise_probability),
             ("blur_probability", self.blur_probability),
             ("foreground_probability", self.foreground_probability),
@@ -233,7 +243,7 @@ mod tests {
     #[test]
     fn every_value_is_written_and_missing_ones_take_the_default() {
         let text = toml::to_string(&AugmentConfig::medical()).unwrap();
-        assert_eq!(text.lines().count(), 21);
+        assert_eq!(text.lines().count(), 23);
         assert_eq!(toml::from_str::<AugmentConfig>(&text).unwrap(), AugmentConfig::medical());
         assert_eq!(toml::from_str::<AugmentConfig>("").unwrap(), AugmentConfig::default());
         assert!(toml::from_str::<AugmentConfig>("flip = 1.0").is_err());

@@ -22,6 +22,7 @@ pub(crate) fn apply(config: &AugmentConfig, pixels: &mut [f32], width: usize, ch
     let noisy = rng.chance(config.noise_probability);
     let deviation = rng.unit() * config.noise;
 
+    stain(config, pixels, channels, key);
     if blurred {
         gaussian_blur(pixels, width, channels, sigma);
     }
@@ -35,6 +36,20 @@ pub(crate) fn apply(config: &AugmentConfig, pixels: &mut [f32], width: usize, ch
     }
     if noisy && deviation > 0.0 {
         noise(pixels, deviation, &mut rng);
+    }
+}
+
+/// Takes colours away and exchanges bright and dark, each by chance.
+fn stain(config: &AugmentConfig, pixels: &mut [f32], channels: usize, key: Key) {
+    let mut rng = key.rng(Purpose::Staining);
+    let (grey, inverted) = (rng.chance(config.grey_probability), rng.chance(config.invert_probability));
+    if grey && channels == 3 {
+        color(pixels, 0.0, 0.0);
+    }
+    if inverted {
+        for pixel in pixels {
+            *pixel = 255.0 - *pixel;
+        }
     }
 }
 
@@ -117,6 +132,16 @@ mod tests {
             assert!(pixels.iter().all(|v| (0.0..=255.0).contains(v)), "{channels} channels");
             assert_ne!(pixels, gradient());
         }
+    }
+
+    #[test]
+    fn inverted_grey_is_what_is_left_of_a_stain() {
+        let config = AugmentConfig { grey_probability: 1.0, invert_probability: 1.0, ..AugmentConfig::none() };
+        let mut pixels = vec![180.0, 100.0, 90.0, 255.0, 255.0, 255.0];
+        apply(&config, &mut pixels, 2, 3, Key { seed: 1, epoch: 0, sample: 0, copy: 0 });
+        let grey = 255.0 - (0.299 * 180.0 + 0.587 * 100.0 + 0.114 * 90.0);
+        assert!(pixels[..3].iter().all(|v| (v - grey).abs() < 1e-2), "{pixels:?}");
+        assert!(pixels[3..].iter().all(|v| v.abs() < 1e-2), "{pixels:?}");
     }
 
     #[test]
