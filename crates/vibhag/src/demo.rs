@@ -29,6 +29,11 @@ pub struct DemoResult {
     pub folder: PathBuf,
 }
 
+/// Minutes after which a model of `task` shows what it can do on the sample: flows take longer to learn than classes.
+pub fn usual_minutes(task: Task) -> f64 {
+    if task.has_objects() { 4.0 } else { 1.5 }
+}
+
 /// Writes the sample below `folder`, then runs the whole story there for `minutes` of training.
 ///
 /// # Errors

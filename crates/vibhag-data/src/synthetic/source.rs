@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vibhag_core::{Annotation, Error, ImageAnnotations, Panoptic, Result, Rle, Segment, Shape};
+use vibhag_core::annotation::masks_of;
+use vibhag_core::{Annotation, Error, ImageAnnotations, Result, Rle, Segment, Shape};
 
 use super::SyntheticConfig;
 use crate::annotations::{AnnotationSource, Category, ImageEntry};
@@ -90,7 +91,7 @@ impl AnnotationSource for SyntheticSource {
             bounds: None,
             score: None,
         };
-        let masks = masks(&truth);
+        let masks = masks_of(&truth.ids, truth.segments.len());
         Ok(ImageAnnotations {
             width: self.config.width,
             height: self.config.height,
@@ -127,23 +128,4 @@ fn check_range(range: &Range<u64>) -> Result<()> {
             .hint(format!("{} is the last; other scenes come from another seed", SCENES - 1)));
     }
     Ok(())
-}
-
-/// The mask of each segment.
-fn masks(truth: &Panoptic) -> Vec<Rle> {
-    let (width, height, ids) = (truth.ids.width(), truth.ids.height(), truth.ids.ids());
-    // Left, top, right, bottom, the last two past the end.
-    let mut boxes = vec![[usize::MAX, usize::MAX, 0, 0]; truth.segments.len() + 1];
-    for (index, &id) in ids.iter().enumerate() {
-        let (x, y) = (index % width, index / width);
-        let [left, top, right, bottom] = &mut boxes[id as usize];
-        (*left, *top) = ((*left).min(x), (*top).min(y));
-        (*right, *bottom) = ((*right).max(x + 1), (*bottom).max(y + 1));
-    }
-    let mask = |(id, [left, top, right, bottom]): (u32, [usize; 4])| {
-        let row = |y: usize| ids[y * width + left..y * width + right].iter().map(|&other| other == id);
-        let pixels: Vec<bool> = (top..bottom).flat_map(row).collect();
-        Rle::from_box((width, height), (left, top), right - left, &pixels)
-    };
-    (0..).zip(boxes).skip(1).map(mask).collect()
 }

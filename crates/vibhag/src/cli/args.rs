@@ -36,9 +36,9 @@ pub(crate) enum Command {
         /// semantic, instance
         #[arg(long, default_value_t)]
         task: Task,
-        /// Minutes of training
-        #[arg(long, default_value_t = 1.5)]
-        minutes: f64,
+        /// Minutes of training [default: 1.5, or 4 to tell objects apart]
+        #[arg(long)]
+        minutes: Option<f64>,
         /// cpu, gpu, cuda or wgpu
         #[arg(long, default_value = "cpu")]
         device: String,

@@ -31,6 +31,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                     eprintln!("{line}");
                 }
             };
+            let minutes = minutes.unwrap_or_else(|| demo::usual_minutes(task));
             let result = demo::demo(&output, task, minutes, device.parse()?, common.quiet, &say)?;
             if common.json {
                 json(&print::demo_json(&result))?;
