@@ -55,7 +55,10 @@ pub fn synth(request: &SynthRequest) -> Result<SynthResult> {
     let config = SyntheticConfig::new(width, height, request.seed);
     let range = request.first..request.first.saturating_add(request.images);
     // The writers of formats put copies of image files where their format wants them.
-    let staging = request.out.with_extension("partial");
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(request.out.file_name().unwrap_or_default());
+    hidden.push(format!(".{}.partial", std::process::id()));
+    let staging = request.out.with_file_name(hidden);
     std::fs::create_dir_all(&staging).map_err(|e| Error::io(&staging, e))?;
     let written = write_images(&config, range.clone(), &staging).and_then(|_| {
         let source = SyntheticSource::new(config, range)?.with_images_in(&staging);

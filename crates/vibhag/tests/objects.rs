@@ -100,6 +100,15 @@ fn objects_from_label_maps_to_tables_and_scores() {
     assert_eq!(scored["ap_dsb"], evaluated["ap_dsb"], "label maps score as the model does");
     assert_eq!(scored["count_mae"], evaluated["count_mae"]);
 
+    // A second prediction replaces the first one's annotations, but never a folder that holds something else.
+    json(&["predict", &run_text, &images, "-o", &out_text, "--write", "coco", "--json"], 0);
+    let kept = out.join("coco/images/mine.png");
+    std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    std::fs::write(&kept, b"mine").unwrap();
+    let refused = vibhag(&["predict", &run_text, &images, "-o", &out_text, "--write", "coco"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(kept.exists() && String::from_utf8_lossy(&refused.stderr).contains("other files"));
+
     let contours = json(&["predict", &run_text, &images, "-o", &out_text, "--write", "contours", "--json"], 0);
     assert_eq!(contours[0]["files"].as_array().unwrap().len(), 1);
     let one: Value = serde_json::from_slice(&std::fs::read(out.join("contours/s0.json")).unwrap()).unwrap();

@@ -172,8 +172,16 @@ impl<'a> Found<'a> {
 }
 
 /// Writes `source` as `format` into `folder`, in place of what an earlier prediction left there.
+///
+/// # Errors
+/// When the folder holds anything else, or cannot be written.
 fn write_annotations(source: &Memory, format: &str, folder: &Path) -> Result<()> {
-    if folder.join("annotations").is_dir() {
+    if folder.exists() {
+        if !holds_only_predictions(folder)? {
+            return Err(Error::config("the folder holds other files than predictions")
+                .at_path(folder)
+                .hint("choose another folder with -o"));
+        }
         std::fs::remove_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     }
     let written = (annotations::named(format)?.write)(source, folder)?;
@@ -183,4 +191,27 @@ fn write_annotations(source: &Memory, format: &str, folder: &Path) -> Result<()>
             Err(Error::new(ErrorKind::Io, format!("annotations could not be written: {failure}")).at_path(folder))
         }
     }
+}
+
+/// Whether the folder has nothing but the annotations that [`write_annotations`] puts there: what a user keeps under such
+/// a name must not be lost.
+fn holds_only_predictions(folder: &Path) -> Result<bool> {
+    let names = |folder: &Path| -> Result<Vec<String>> {
+        let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+        Ok(entries.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect())
+    };
+    for name in names(folder)? {
+        let is_own = match name.as_str() {
+            "annotations" => true,
+            // The writers make it for the images, of which predictions have none.
+            "images" => names(&folder.join("images"))?.is_empty(),
+            _ => false,
+        };
+        if !is_own {
+            return Ok(false);
+        }
+    }
+    let own = |name: &String| name.starts_with("instances_default") || name.starts_with("panoptic_default");
+    let annotations = folder.join("annotations");
+    Ok(!annotations.exists() || names(&annotations)?.iter().all(own))
 }
