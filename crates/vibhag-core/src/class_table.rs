@@ -64,6 +64,12 @@ impl ClassTable {
         self.classes.get(usize::from(class)).is_some_and(|class| class.thing)
     }
 
+    /// The label of pixels that belong to no segment: the void where every pixel should have one, the background (class
+    /// 0) otherwise.
+    pub fn nothing(&self) -> u16 {
+        self.ignore.unwrap_or(0)
+    }
+
     /// The stuff classes in label order: all that are no things.
     pub fn stuff(&self) -> impl Iterator<Item = u16> + '_ {
         (0..self.len() as u16).filter(|&class| !self.is_thing(class))

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// How an image of any size meets a network trained at one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -50,6 +52,20 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
+    /// Checks that the percentiles to stretch between rise within 0..=100.
+    ///
+    /// # Errors
+    /// A configuration error with the two.
+    pub fn check_stretch(&self) -> Result<()> {
+        match self.stretch {
+            Some([low, high]) if !(0.0 <= low && low < high && high <= 100.0) => {
+                Err(Error::config("input.stretch needs two rising percentiles from 0 to 100")
+                    .at(format!("[{low}, {high}]")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Normalises interleaved samples on the 0..=255 scale (HWC) into planes (CHW):
     /// `(x - mean) / std` per channel. `out` holds `channels * pixels` values.
     pub fn normalize_to_planes(&self, interleaved: &[f32], out: &mut [f32]) {

@@ -135,8 +135,8 @@ pub struct Grouping {
     pub foreground: f32,
     /// Two stars are one object from this share of the smaller one on (star).
     pub overlap: f32,
-    /// Largest mean squared difference between the predicted flow and that of the object found, both as unit vectors;
-    /// 0 switches the check off (flow).
+    /// Largest mean squared difference between the predicted flow, as a share of its full length, and the unit flow of
+    /// the object found; 0 switches the check off (flow).
     pub flow_error: f32,
     /// Side of the square in which a centre has the largest heat, in pixels, odd (center).
     pub peak_window: usize,

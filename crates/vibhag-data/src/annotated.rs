@@ -16,7 +16,6 @@ use crate::dataset::{Dataset, Sample};
 use crate::fault::{Fault, FaultKind};
 use crate::mask::MaskValue;
 use crate::split::Split;
-use crate::truth::SegmentRules;
 
 /// The void label where every pixel should have a segment.
 const VOID_LABEL: u16 = 255;
@@ -47,11 +46,6 @@ impl Annotated {
         let masks: Vec<(Rle, Segment)> =
             annotations.iter().map(|one| Ok((mask_of(one, width, height)?, segment(one)))).collect::<Result<_>>()?;
         Ok(paint(width, height, &masks))
-    }
-
-    /// Whether pixels without a segment are background (and not unknown).
-    pub fn has_background(&self) -> bool {
-        self.first_class == 1
     }
 
     pub(crate) fn subset(&self, indices: &[usize]) -> Self {
@@ -148,12 +142,4 @@ fn class_table(categories: &[Category], background: bool) -> ClassTable {
     }));
     let void = if table.len() > usize::from(VOID_LABEL) { u16::MAX } else { VOID_LABEL };
     table.with_ignore((!background).then_some(void))
-}
-
-impl Dataset {
-    /// How this data set's segments become labels and objects.
-    pub fn segment_rules(&self) -> SegmentRules {
-        let background = self.annotated.as_ref().is_none_or(Annotated::has_background);
-        SegmentRules::new(self.classes.clone(), background)
-    }
 }

@@ -209,7 +209,7 @@ impl Dataset {
     pub fn load_mask(&self, index: usize) -> Result<LabelMap> {
         let sample = self.sample(index)?;
         if self.annotated.is_some() {
-            return Ok(self.read_segments(index)?.class_map(self.segment_rules().nothing));
+            return Ok(self.read_segments(index)?.class_map(self.classes.nothing()));
         }
         let Some(path) = &sample.mask else {
             return Err(Error::new(ErrorKind::MissingPair, "the image has no mask")

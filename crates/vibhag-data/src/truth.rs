@@ -61,11 +61,9 @@ pub struct SegmentRules {
 }
 
 impl SegmentRules {
-    /// Pixels of no segment are background when class 0 is no thing and `background` says that it is what lies between
-    /// objects; otherwise nothing is known of them.
-    pub fn new(classes: ClassTable, background: bool) -> Self {
-        let ignore = classes.ignore.unwrap_or(u16::MAX);
-        Self { nothing: if background { 0 } else { ignore }, ignore, classes }
+    /// The rules of `classes`: where they have a void, nothing is known of pixels of no segment.
+    pub fn new(classes: ClassTable) -> Self {
+        Self { nothing: classes.nothing(), ignore: classes.ignore.unwrap_or(u16::MAX), classes }
     }
 
     /// The class of the pixels of segment `id`, counted from 1.

@@ -9,16 +9,15 @@ const LEAST_SPAN: f32 = 1.0 / 64.0;
 /// together) to the whole of it; what lies beyond is clipped. Depth and channels stay; an alpha channel is left alone.
 pub fn stretch(image: &Image, percentiles: [f32; 2]) -> Image {
     let (channels, colors) = (image.channels(), colors(image));
+    let table = table(&histogram(image, colors), percentiles);
     let samples = match image.samples() {
         Samples::U8(values) => {
-            let table = table(&histogram(values, channels, colors, 1 << 8), percentiles);
             let map = |(index, &value): (usize, &u8)| {
                 if index % channels < colors { table[usize::from(value)] as u8 } else { value }
             };
             Samples::U8(values.iter().enumerate().map(map).collect())
         }
         Samples::U16(values) => {
-            let table = table(&histogram(values, channels, colors, 1 << 16), percentiles);
             let map = |(index, &value): (usize, &u16)| {
                 if index % channels < colors { table[usize::from(value)] } else { value }
             };
@@ -38,12 +37,19 @@ fn colors(image: &Image) -> usize {
     }
 }
 
-fn histogram<T: Copy + Into<usize>>(values: &[T], channels: usize, colors: usize, bins: usize) -> Vec<u64> {
-    let mut counts = vec![0; bins];
-    for value in values.chunks_exact(channels).flat_map(|pixel| &pixel[..colors]) {
-        counts[(*value).into()] += 1;
+/// How often each value occurs in the first `shown` channels of the image; 256 or 65,536 counts by its depth.
+pub fn histogram(image: &Image, shown: usize) -> Vec<u64> {
+    fn count<T: Copy + Into<usize>>(values: &[T], channels: usize, shown: usize, bins: usize) -> Vec<u64> {
+        let mut counts = vec![0; bins];
+        for value in values.chunks_exact(channels).flat_map(|pixel| &pixel[..shown]) {
+            counts[(*value).into()] += 1;
+        }
+        counts
     }
-    counts
+    match image.samples() {
+        Samples::U8(values) => count(values, image.channels(), shown, 1 << 8),
+        Samples::U16(values) => count(values, image.channels(), shown, 1 << 16),
+    }
 }
 
 /// What each value becomes.

@@ -114,9 +114,7 @@ impl Predictor {
     pub fn predict_reporting(&self, image: &Image, progress: &mut dyn FnMut(f64)) -> Result<Prediction> {
         predict_with(&self.manifest, &self.runner, self.batch, self.keep_probabilities, image, progress)
     }
-}
 
-impl Predictor {
     /// The collected maps of one image, from which segments can be read with other values of
     /// [`Grouping`](vibhag_core::Grouping) than the model's: a star head keeps candidates of at least
     /// `least_objectness`.
@@ -144,15 +142,10 @@ pub(crate) fn predict_with(
     let (mut prediction, maps) = sink.into_maps()?;
     if let (Some(maps), Some(grouping)) = (maps, &manifest.postprocessing.grouping) {
         let segments = maps.read(manifest.task, grouping)?;
-        prediction.labels = segments.class_map(nothing(manifest));
+        prediction.labels = segments.class_map(manifest.classes.nothing());
         prediction.segments = Some(segments);
     }
     Ok(prediction)
-}
-
-/// The label of pixels that belong to no segment: the background, or void where there is none.
-fn nothing(manifest: &Manifest) -> u16 {
-    manifest.classes.ignore.unwrap_or(0)
 }
 
 fn sink_for(manifest: &Manifest, image: &Image, keep: bool, least_objectness: Option<f32>) -> Result<Sink> {
@@ -222,11 +215,7 @@ fn check(manifest: &Manifest, network: &Network) -> Result<()> {
     if !pre.mean.iter().all(|mean| mean.is_finite()) || !pre.std.iter().all(|std| std.is_finite() && *std > 0.0) {
         return wrong(format!("means must be finite and deviations positive, not {:?} and {:?}", pre.mean, pre.std));
     }
-    if let Some([low, high]) = pre.stretch
-        && !(0.0 <= low && low < high && high <= 100.0)
-    {
-        return wrong(format!("percentiles {low} and {high} to stretch between"));
-    }
+    pre.check_stretch()?;
     let (height, width) = pre.geometry.size();
     if height == 0 || width == 0 {
         return wrong(format!("an input of {height}x{width} pixels"));

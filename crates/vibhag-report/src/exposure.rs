@@ -1,6 +1,7 @@
 //! Images of little contrast, such as those of a fluorescence microscope, made visible.
 
 use vibhag_core::{Image, Samples};
+use vibhag_imaging::exposure::histogram;
 
 /// Share of the samples that may become black, and as many white.
 const CLIPPED: f64 = 0.001;
@@ -10,7 +11,7 @@ const ENOUGH: f64 = 0.5;
 /// The image as 8-bit RGB. When nearly all of its samples lie in less than half of the scale, that part is stretched to
 /// the whole of it, all channels alike.
 pub(crate) fn exposed(image: &Image) -> Vec<u8> {
-    let counts = histogram(image);
+    let counts = histogram(image, if image.channels() >= 3 { 3 } else { 1 });
     let total: u64 = counts.iter().sum();
     let clipped = (total as f64 * CLIPPED) as u64;
     let low = first_beyond(counts.iter(), clipped);
@@ -29,28 +30,6 @@ pub(crate) fn exposed(image: &Image) -> Vec<u8> {
         .flat_map(|pixel| [0, 1, 2].map(|channel| pixel * channels + if channels >= 3 { channel } else { 0 }))
         .map(|index| stretch(sample(index)))
         .collect()
-}
-
-/// How often each value occurs in the channels that are shown.
-fn histogram(image: &Image) -> Vec<u64> {
-    fn count<T: Copy + Into<usize>>(values: &[T], channels: usize, counts: &mut [u64]) {
-        let shown = if channels >= 3 { 3 } else { 1 };
-        for value in values.chunks_exact(channels).flat_map(|pixel| &pixel[..shown]) {
-            counts[(*value).into()] += 1;
-        }
-    }
-    let mut counts;
-    match image.samples() {
-        Samples::U8(values) => {
-            counts = vec![0; 1 << 8];
-            count(values, image.channels(), &mut counts);
-        }
-        Samples::U16(values) => {
-            counts = vec![0; 1 << 16];
-            count(values, image.channels(), &mut counts);
-        }
-    }
-    counts
 }
 
 /// The place at which more than `skipped` have been counted.

@@ -297,12 +297,7 @@ impl Plan {
         if val_fraction + test_fraction >= 1.0 {
             return Err(Error::config("split.val_fraction and split.test_fraction leave nothing to train on"));
         }
-        if let Some([low, high]) = self.input.stretch
-            && !(0.0 <= low && low < high && high <= 100.0)
-        {
-            return Err(Error::config("input.stretch needs two rising percentiles from 0 to 100")
-                .at(format!("[{low}, {high}]")));
-        }
+        self.input.check_stretch()?;
         let channels = self.input.channels;
         if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels
         {

@@ -150,10 +150,7 @@ impl<'a> Run<'a> {
                     shuffle,
                     full_batches: shuffle,
                     skip_bad: options.skip_bad,
-                    objects: plan.objects.map(|objects| {
-                        let background = plan.classes.ignore.is_none();
-                        (objects.head(), SegmentRules::new(plan.classes.clone(), background))
-                    }),
+                    objects: plan.objects.map(|objects| (objects.head(), SegmentRules::new(plan.classes.clone()))),
                 },
             )
         };

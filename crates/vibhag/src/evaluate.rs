@@ -6,21 +6,20 @@ pub mod folders;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vibhag_core::{Error, ErrorKind, Image, Result, Segment, Task};
+use vibhag_core::{Error, ErrorKind, Image, Result, Task};
 use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::mask_pairs;
 use vibhag_data::split::Split;
-use vibhag_imaging::{Region, measure};
 use vibhag_metrics::{Evaluation, EvaluationBuilder};
 use vibhag_nn::bundle::{self, Flips};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::{PredictOptions, Predictor};
-use vibhag_report::{ImageObjects, objects_csv};
 
 use crate::progress::ItemBar;
 use crate::run;
 use crate::scores::{Scores, ScoresBuilder};
+use crate::table::ObjectTable;
 
 /// An evaluation with a way back to the samples.
 #[derive(Debug)]
@@ -129,7 +128,7 @@ pub fn model_on(
     let mut predictions = BTreeMap::new();
     let mut failed = Vec::new();
     let mut index = BTreeMap::new();
-    let mut measured: Vec<(String, Vec<Region>, Vec<Segment>)> = Vec::new();
+    let mut table = ObjectTable::default();
     for &i in indices {
         let sample = &dataset.samples[i];
         let judged = load(dataset, i, task).and_then(|(image, truth)| {
@@ -137,7 +136,7 @@ pub fn model_on(
             let found = prediction.segments.map_or_else(|| Truth::from(prediction.labels), Truth::from);
             builder.add(&sample.id, &sample.tags, &truth, &found)?;
             if let Truth::Segments(map) = &found {
-                measured.push((sample.id.clone(), measure(&map.ids, Some(&image))?, map.segments.clone()));
+                table.add(&sample.id, &image, map)?;
             }
             Ok(found)
         });
@@ -159,9 +158,7 @@ pub fn model_on(
     }
     let wanted = crate::report::shown(&scores);
     predictions.retain(|i, _| wanted.iter().any(|name| index.get(*name) == Some(i)));
-    let rows: Vec<ImageObjects<'_>> =
-        measured.iter().map(|(image, regions, segments)| ImageObjects { image, regions, segments }).collect();
-    let table = if task.has_objects() { Some(objects_csv(&rows, &dataset.classes)?) } else { None };
+    let table = if task.has_objects() { Some(table.csv(&dataset.classes)?) } else { None };
     Ok(Judged { scores, index, kept: predictions, table, failed })
 }
 

@@ -17,6 +17,7 @@ pub mod run;
 pub mod scores;
 pub mod synth;
 pub mod system;
+pub mod table;
 pub mod tune;
 
 pub use vibhag_core as core;

@@ -1,15 +1,14 @@
 //! What an evaluation found, whatever the task.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use vibhag_core::{ClassTable, Task};
-use vibhag_core::{Error, Result};
+use vibhag_core::{ClassTable, Error, Result, Task};
 use vibhag_data::Truth;
 use vibhag_metrics::{
     Evaluation, EvaluationBuilder, InstanceEvaluation, InstanceEvaluationBuilder, PanopticEvaluation,
     PanopticEvaluationBuilder,
 };
-
-use std::collections::BTreeMap;
 
 /// The scores of a task, printed as those of the task.
 #[derive(Debug, Clone, Serialize)]
@@ -24,15 +23,6 @@ pub enum Scores {
 }
 
 impl Scores {
-    /// Images that were scored.
-    pub fn images(&self) -> usize {
-        match self {
-            Self::Semantic(found) => found.images,
-            Self::Instances(found) => found.images,
-            Self::Panoptic(found) => found.images,
-        }
-    }
-
     /// What a reader must know before trusting the figures.
     pub fn notes(&self) -> &[String] {
         match self {

@@ -32,10 +32,10 @@ pub fn tune(
     device: DeviceChoice,
     quiet: bool,
 ) -> Result<Option<Grouping>> {
-    let Some(usual) = bundle::read_manifest(model)?.postprocessing.grouping else { return Ok(None) };
+    let mut manifest = bundle::read_manifest(model)?;
+    let Some(usual) = manifest.postprocessing.grouping else { return Ok(None) };
     let predictor =
         Predictor::load(model, device, PredictOptions { tta: Some(Flips::None), ..PredictOptions::default() })?;
-    let manifest = predictor.manifest().clone();
     let mut trials: Vec<Trial> = candidates(manifest.network.head, usual)
         .into_iter()
         .map(|grouping| Trial::new(grouping, manifest.task, &dataset.classes))
@@ -67,9 +67,8 @@ pub fn tune(
         }
     }
     let Some((_, grouping)) = best else { return Ok(None) };
-    let mut tuned = bundle::read_manifest(model)?;
-    tuned.postprocessing.grouping = Some(grouping);
-    bundle::write_manifest(model, &tuned)?;
+    manifest.postprocessing.grouping = Some(grouping);
+    bundle::write_manifest(model, &manifest)?;
     Ok(Some(grouping))
 }
 

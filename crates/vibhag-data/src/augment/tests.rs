@@ -208,7 +208,7 @@ fn a_pasted_object_brings_its_pixels_and_its_truth() {
     let geometry = Geometry::Window { height: 32, width: 32 };
     let augmenter = Augmenter::new(preprocessing(1, geometry), AugmentConfig::none(), None)
         .unwrap()
-        .with_objects(Head::Flow, SegmentRules::new(classes, true));
+        .with_objects(Head::Flow, SegmentRules::new(classes));
     let of = |grey, left| {
         let (image, map) = with_object(grey, left);
         augmenter.prepare(image, map).unwrap()

@@ -53,7 +53,7 @@ pub(super) fn count_objects(
     check_sizes(size, (map.ids.width(), map.ids.height()), &dataset.samples[index].image)?;
     record.mask_hash = segments_hash(&map);
     record.class_pixels = vec![0; dataset.classes.len()];
-    for &label in map.class_map(dataset.segment_rules().nothing).labels() {
+    for &label in map.class_map(dataset.classes.nothing()).labels() {
         match record.class_pixels.get_mut(usize::from(label)) {
             Some(pixels) => *pixels += 1,
             None => record.ignored_pixels += 1,

@@ -10,8 +10,10 @@ use vibhag_core::{
 use vibhag_data::annotations::memory::Memory;
 use vibhag_data::annotations::{self, Category, ImageEntry};
 use vibhag_data::encode;
-use vibhag_imaging::{Region, measure, outlines};
-use vibhag_report::{ImageObjects, objects_csv, overlay_instances, overlay_panoptic};
+use vibhag_imaging::outlines;
+use vibhag_report::{overlay_instances, overlay_panoptic};
+
+use crate::table::ObjectTable;
 
 use super::{OVERLAY_SIDE, Output, Writer, with_suffix, write_json, write_picture};
 
@@ -105,20 +107,19 @@ fn masks(segments: &Panoptic) -> Vec<(u32, &Segment, Rle)> {
 pub(super) struct Found<'a> {
     classes: &'a ClassTable,
     wanted: &'a BTreeSet<Output>,
-    table: Vec<(String, Vec<Region>, Vec<Segment>)>,
+    table: ObjectTable,
     entries: Vec<ImageEntry>,
     annotations: Vec<ImageAnnotations>,
 }
 
 impl<'a> Found<'a> {
     pub(super) fn new(classes: &'a ClassTable, wanted: &'a BTreeSet<Output>) -> Self {
-        Self { classes, wanted, table: Vec::new(), entries: Vec::new(), annotations: Vec::new() }
+        Self { classes, wanted, table: ObjectTable::default(), entries: Vec::new(), annotations: Vec::new() }
     }
 
     pub(super) fn add(&mut self, path: &Path, name: &str, image: &Image, segments: &Panoptic) -> Result<()> {
         if self.wanted.contains(&Output::Table) {
-            let regions = measure(&segments.ids, Some(image))?;
-            self.table.push((name.to_owned(), regions, segments.segments.clone()));
+            self.table.add(name, image, segments)?;
         }
         if [Output::Coco, Output::Panoptic].iter().any(|kind| self.wanted.contains(kind)) {
             let annotations = masks(segments)
@@ -144,9 +145,7 @@ impl<'a> Found<'a> {
     pub(super) fn write(self, out: &Path) -> Result<()> {
         if self.wanted.contains(&Output::Table) {
             let path = out.join("objects.csv");
-            let images: Vec<ImageObjects<'_>> =
-                self.table.iter().map(|(image, regions, segments)| ImageObjects { image, regions, segments }).collect();
-            std::fs::write(&path, objects_csv(&images, self.classes)?).map_err(|e| Error::io(&path, e))?;
+            std::fs::write(&path, self.table.csv(self.classes)?).map_err(|e| Error::io(&path, e))?;
         }
         let categories: Vec<Category> = self
             .classes
