@@ -47,23 +47,44 @@ pub struct Preprocessing {
     /// else; none leaves it as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stretch: Option<[f32; 2]>,
+    /// Magnification, 1 to 4, before windows are cut: objects of a few pixels are told apart better on a larger image.
+    /// Probabilities and maps come back at the image's own size. 1 for whole images that are resized.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub scale: f32,
     /// Size policy.
     pub geometry: Geometry,
 }
 
+fn one() -> f32 {
+    1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_one(scale: &f32) -> bool {
+    *scale == 1.0
+}
+
 impl Preprocessing {
-    /// Checks that the percentiles to stretch between rise within 0..=100.
+    /// Checks that the percentiles to stretch between rise within 0..=100 and that the magnification suits the geometry.
     ///
     /// # Errors
-    /// A configuration error with the two.
-    pub fn check_stretch(&self) -> Result<()> {
-        match self.stretch {
-            Some([low, high]) if !(0.0 <= low && low < high && high <= 100.0) => {
-                Err(Error::config("input.stretch needs two rising percentiles from 0 to 100")
-                    .at(format!("[{low}, {high}]")))
-            }
-            _ => Ok(()),
+    /// A configuration error with the values.
+    pub fn check(&self) -> Result<()> {
+        if let Some([low, high]) = self.stretch
+            && !(0.0 <= low && low < high && high <= 100.0)
+        {
+            return Err(Error::config("input.stretch needs two rising percentiles from 0 to 100")
+                .at(format!("[{low}, {high}]")));
         }
+        if !(1.0..=4.0).contains(&self.scale) {
+            return Err(Error::config("input.scale must lie from 1 to 4").at(self.scale.to_string()));
+        }
+        if self.scale != 1.0 && matches!(self.geometry, Geometry::Resize { .. }) {
+            return Err(Error::config("input.scale magnifies images before windows are cut")
+                .at(format!("{} with whole images resized", self.scale))
+                .hint("use input.geometry.kind = \"window\", or a larger size to resize to"));
+        }
+        Ok(())
     }
 
     /// Normalises interleaved samples on the 0..=255 scale (HWC) into planes (CHW):
@@ -84,12 +105,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_magnification_suits_windows_only() {
+        let window = Preprocessing {
+            channels: 1,
+            mean: vec![0.0],
+            std: vec![1.0],
+            stretch: None,
+            scale: 1.5,
+            geometry: Geometry::Window { height: 8, width: 8 },
+        };
+        window.check().unwrap();
+        let resized = Preprocessing { geometry: Geometry::Resize { height: 8, width: 8 }, ..window.clone() };
+        assert!(resized.check().unwrap_err().to_string().contains("window"));
+        for scale in [0.5, 4.5, f32::NAN] {
+            assert!(Preprocessing { scale, ..window.clone() }.check().is_err());
+        }
+        assert!(Preprocessing { stretch: Some([5.0, 5.0]), ..window }.check().is_err());
+    }
+
+    #[test]
     fn planes_are_normalised_per_channel() {
         let preprocessing = Preprocessing {
             channels: 2,
             mean: vec![10.0, 0.0],
             std: vec![2.0, 10.0],
             stretch: None,
+            scale: 1.0,
             geometry: Geometry::Resize { height: 1, width: 2 },
         };
         let mut out = [0.0; 4];

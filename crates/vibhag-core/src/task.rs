@@ -94,11 +94,19 @@ impl Head {
         }
     }
 
+    /// The first of the maps that are lengths, as all after it are; [`Head::maps`] if none is.
+    pub fn first_length(self) -> usize {
+        match self {
+            Self::Center | Self::Star => 1,
+            Self::Semantic | Self::Flow => self.maps(),
+        }
+    }
+
     /// Planes of a training target: the maps (lengths in pixels), then the weights of the loss.
     ///
     /// - center: heat, offset down, offset right, weight of the heat, weight of the offsets, 1 on small objects
     /// - star: object probability, distances, weight of the probability (distances weigh by weight and probability)
-    /// - flow: flow down, flow right (unit vectors), weight
+    /// - flow: flow down, flow right (unit vectors), weight (above 1 on small objects)
     pub fn target_planes(self) -> usize {
         match self {
             Self::Semantic => 0,

@@ -145,8 +145,12 @@ impl Augmenter {
         let geometry = &self.preprocessing.geometry;
         let (height, width) = geometry.size();
         let moved = self.moves();
-        let placement =
-            if moved { geometry::draw(&self.config, geometry, sample, key) } else { geometry::plain(geometry, sample) };
+        let scale = self.preprocessing.scale;
+        let placement = if moved {
+            geometry::draw(&self.config, geometry, scale, sample, key)
+        } else {
+            geometry::plain(geometry, scale, sample)
+        };
         let displacement = placement.displacement.as_ref();
         // Resizing maps to fractions of the image, as image and labels are kept at two sizes.
         let (image_map, truth_map, outside) = match geometry {
@@ -158,7 +162,7 @@ impl Augmenter {
             Geometry::Window { .. } => (placement.map, placement.map, self.ignore),
         };
         let same_size = (sample.image.width(), sample.image.height()) == (width, height);
-        let mut pixels = if !moved && same_size {
+        let mut pixels = if !moved && same_size && scale == 1.0 {
             sample.image.to_f32()
         } else {
             warp_image(&sample.image, &image_map, displacement, width, height)

@@ -41,6 +41,12 @@ pub struct SampleRecord {
     pub ignored_pixels: u64,
     /// Whether image and mask can be used for training.
     pub usable: bool,
+    /// Mean of each of its channels on the 0..=255 scale; empty when unreadable.
+    #[serde(default)]
+    pub mean: Vec<f64>,
+    /// Standard deviation of each of its channels on the 0..=255 scale.
+    #[serde(default)]
+    pub deviation: Vec<f64>,
     /// Its objects, where they are told apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<ObjectRecord>,
@@ -87,6 +93,9 @@ pub struct Fingerprint {
     pub faults: Vec<Fault>,
 }
 
+/// Counts the changes to what a stored fingerprint holds: an older one is computed anew.
+const LAYOUT: u32 = 2;
+
 /// Sums of one image's samples by channel, on the 0..=255 scale.
 #[derive(Debug, Clone, Default)]
 struct Moments {
@@ -123,7 +132,9 @@ pub fn scan(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Fing
 /// stored there. A cache that cannot be read or written is done without.
 pub fn scan_cached(dataset: &Dataset, folder: &Path, progress: &(dyn Fn(usize, usize) + Sync)) -> Fingerprint {
     // Faults carry paths, so the place is part of the key.
-    let key = hash(format!("{}\n{}\n{:?}", dataset.root.display(), dataset.content_hash(), dataset.faults).as_bytes());
+    let key = hash(
+        format!("{LAYOUT}\n{}\n{}\n{:?}", dataset.root.display(), dataset.content_hash(), dataset.faults).as_bytes(),
+    );
     let path = folder.join(format!("fingerprint-{}.json", &key[..16]));
     let stored = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Fingerprint>(&bytes).ok());
     if let Some(fingerprint) = stored.filter(|stored| stored.samples.len() == dataset.len()) {
@@ -176,7 +187,12 @@ fn look_at(dataset: &Dataset, index: usize, sample: &Sample, mask: Option<&MaskR
     {
         fault = Some(Fault::from_error(Some(&sample.id), &sample.image, &error));
     }
-    Look { record, moments: moments(&image), fault }
+    let moments = moments(&image);
+    let count = moments.pixels.max(1.0);
+    record.mean = moments.sums.iter().map(|sum| sum / count).collect();
+    let deviation = |(square, mean): (&f64, &f64)| (square / count - mean * mean).max(0.0).sqrt();
+    record.deviation = moments.squares.iter().zip(&record.mean).map(deviation).collect();
+    Look { record, moments, fault }
 }
 
 fn count_classes(dataset: &Dataset, mask: &MaskRecord, record: &mut SampleRecord) {

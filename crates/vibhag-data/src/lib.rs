@@ -2,6 +2,7 @@
 
 pub mod annotated;
 pub mod annotations;
+pub mod appearance;
 pub mod augment;
 pub mod classes;
 pub mod coding;

@@ -1,6 +1,9 @@
 //! The order of an epoch: a pure function of (seed, epoch, indices), so that a resumed run
 //! continues exactly.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use vibhag_core::{Purpose, Rng};
 
 /// `indices` in the order of `epoch`; unchanged without `shuffle`.
@@ -12,10 +15,39 @@ pub fn epoch_order(seed: u64, epoch: u64, indices: &[usize], shuffle: bool) -> V
     order
 }
 
-/// Each of `indices` as often as windows of `window` pixels cover its image, `pixels(index)` being the image's: at least
-/// once and at most [`MOST_WINDOWS`] times. Large images then are not learnt from less than small ones.
-pub fn by_area(indices: &[usize], window: usize, pixels: impl Fn(usize) -> usize) -> Vec<usize> {
-    let times = |index: usize| ((pixels(index) + window / 2) / window.max(1)).clamp(1, MOST_WINDOWS);
+/// How often an epoch takes a sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampling {
+    /// Once.
+    #[default]
+    Uniform,
+    /// By size and kind: see [`balanced`].
+    Balanced,
+}
+
+/// Each of `indices` as often as balances sizes and kinds of images, at least once and at most [`MOST_WINDOWS`] times.
+///
+/// An image of `pixels(index)` counts as the square root of the windows of `window` pixels that cover it, between once
+/// for each image and once for each object. A kind of images (`kind(index)`, see [`crate::appearance`]) that comes a
+/// quarter as often as the commonest one counts twice: the square root again, so that what is rare is neither drowned
+/// nor learnt by heart.
+pub fn balanced(
+    indices: &[usize],
+    window: usize,
+    pixels: impl Fn(usize) -> usize,
+    kind: impl Fn(usize) -> usize,
+) -> Vec<usize> {
+    let windows = |index: usize| (pixels(index) as f64 / window.max(1) as f64).sqrt().max(1.0);
+    let mut totals: BTreeMap<usize, f64> = BTreeMap::new();
+    for &index in indices {
+        *totals.entry(kind(index)).or_default() += windows(index);
+    }
+    let most = totals.values().copied().fold(0.0, f64::max);
+    let times = |index: usize| {
+        let rarity = (most / totals[&kind(index)]).sqrt();
+        ((windows(index) * rarity).round() as usize).clamp(1, MOST_WINDOWS)
+    };
     indices.iter().flat_map(|&index| std::iter::repeat_n(index, times(index))).collect()
 }
 
@@ -58,11 +90,22 @@ mod tests {
     }
 
     #[test]
-    fn large_images_come_as_often_as_windows_cover_them() {
-        let pixels = [100, 149, 150, 1000, 1_000_000];
-        let found = by_area(&[0, 1, 2, 3], 100, |index| pixels[index]);
-        assert_eq!(found, [vec![0, 1, 2, 2], vec![3; 10]].concat());
-        assert_eq!(by_area(&[4], 100, |index| pixels[index]).len(), MOST_WINDOWS);
+    fn large_images_come_by_the_root_of_their_size() {
+        let pixels = [100, 149, 400, 1000, 1_000_000];
+        let found = balanced(&[0, 1, 2, 3], 100, |index| pixels[index], |_| 0);
+        assert_eq!(found, [vec![0, 1], vec![2; 2], vec![3; 3]].concat());
+        assert_eq!(balanced(&[4], 100, |index| pixels[index], |_| 7).len(), MOST_WINDOWS);
+        assert!(balanced(&[], 100, |_| 1, |_| 0).is_empty());
+    }
+
+    #[test]
+    fn rare_kinds_of_images_come_more_often() {
+        // Sixteen of one kind, four of another, one of a third.
+        let indices: Vec<usize> = (0..21).collect();
+        let kind = |index: usize| usize::from(index >= 16) + usize::from(index == 20);
+        let found = balanced(&indices, 100, |_| 100, kind);
+        let count = |wanted: usize| found.iter().filter(|&&index| kind(index) == wanted).count();
+        assert_eq!([count(0), count(1), count(2)], [16, 8, 4]);
     }
 
     #[test]

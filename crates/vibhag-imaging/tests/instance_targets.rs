@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use vibhag_core::{Head, RAYS};
-use vibhag_imaging::instances::targets;
+use vibhag_imaging::instances::{VOID, targets};
 
 struct Reference {
     values: Value,
@@ -74,5 +74,33 @@ fn flows_are_as_defined() {
     for index in 0..pixels {
         let difference = (planes[index] - expected[index]).hypot(planes[pixels + index] - expected[pixels + index]);
         assert!(difference < 2e-3, "{difference} at ({}, {})", index % reference.width, index / reference.width);
+    }
+}
+
+#[test]
+fn pixels_of_small_objects_weigh_more_in_flows() {
+    // Objects of 1, 64 and 1024 pixels, two of which almost touch, and a column of which nothing is known.
+    let (width, height) = (50, 32);
+    let ids: Vec<u32> = (0..width * height)
+        .map(|index| match (index % width, index / width) {
+            (0..32, _) => 3,
+            (33..41, 0..8) => 2,
+            (45, 20) => 1,
+            (49, _) => VOID,
+            _ => 0,
+        })
+        .collect();
+    let mut planes = vec![0.0; Head::Flow.target_planes() * ids.len()];
+    targets(Head::Flow, &ids, width, height, &mut planes);
+    for (index, (&id, &weight)) in ids.iter().zip(&planes[2 * ids.len()..]).enumerate() {
+        let expected = match (id, index % width, index / width) {
+            (1, _, _) => 4.0,
+            (VOID, _, _) => 0.0,
+            // Column 32 lies between the two.
+            (2 | 3, 31 | 33, 0..8) => 3.0,
+            (2, _, _) => 2.0,
+            _ => 1.0,
+        };
+        assert_eq!(weight, expected, "object {id} at {}, {}", index % width, index / width);
     }
 }

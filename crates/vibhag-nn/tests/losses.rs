@@ -6,7 +6,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use vibhag_nn::backend;
-use vibhag_nn::losses::{LOSSES, LossConfig, LossTerm, Tversky};
+use vibhag_nn::losses::{Dice, LOSSES, LossConfig, LossTerm, Pooling, Tversky};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -70,6 +70,35 @@ fn equals_the_reference() {
         let covered = |case: &Case| case.config.terms.iter().any(|term| term.name() == info.name);
         assert!(reference.cases.iter().any(covered), "{} has no reference", info.name);
     }
+}
+
+#[test]
+fn dice_of_present_classes_leaves_absent_ones_out() {
+    let shape = [2, 3, 1, 2];
+    let logits = [0.3f32, -0.2, 0.9, 0.1, -0.4, 0.5, 1.1, 0.2, -0.3, 0.6, 0.7, -0.8];
+    let target = [0, 1, 1, 0];
+    // Soft counts by hand: two images of two pixels, channels 0 and 1 are there.
+    let mut losses = [0.0f32; 3];
+    for (class, loss) in losses.iter_mut().enumerate() {
+        let (mut both, mut all) = (0.0, 0.0);
+        for (pixel, &label) in target.iter().enumerate() {
+            let at = |channel: usize| logits[pixel / 2 * 6 + channel * 2 + pixel % 2].exp();
+            let p = at(class) / (at(0) + at(1) + at(2));
+            let y = f32::from(u8::from(label == class as i32));
+            (both, all) = (both + p * y, all + p + y);
+        }
+        *loss = 1.0 - (2.0 * both + 1.0) / (all + 1.0);
+    }
+    let dice = Dice { over: Pooling::Batch, present_only: true, ..Dice::default() };
+    let mut config = LossConfig { terms: vec![LossTerm::Dice(dice)], ..LossConfig::default() };
+    let (found, gradient) = run(&config, shape, &logits, &target);
+    assert!((found - (losses[0] + losses[1]) / 2.0).abs() < 1e-6, "{found} {losses:?}");
+    assert!(gradient.iter().all(|g| g.is_finite()));
+    config.class_weights = vec![1.0, 3.0, 100.0];
+    let (found, _) = run(&config, shape, &logits, &target);
+    assert!((found - (losses[0] + 3.0 * losses[1]) / 4.0).abs() < 1e-6, "{found} {losses:?}");
+    let nothing = run(&config, shape, &logits, &[255; 4]);
+    assert!(nothing.0 == 0.0 && nothing.1.iter().all(|g| *g == 0.0), "{nothing:?}");
 }
 
 #[test]

@@ -44,8 +44,16 @@ pub(crate) fn append_region(
     preprocessing.normalize_to_planes(&interleaved, &mut out[start..]);
 }
 
+/// A sample on the 0..=255 scale.
+pub(crate) fn sample(image: &Image, index: usize) -> f32 {
+    match image.samples() {
+        Samples::U8(values) => f32::from(values[index]),
+        Samples::U16(values) => f32::from(values[index]) / 257.0,
+    }
+}
+
 /// The index in 0..n that `index` falls on when the line is folded at its first and last element.
-fn mirror(index: isize, n: usize) -> usize {
+pub(crate) fn mirror(index: isize, n: usize) -> usize {
     if n < 2 {
         return 0;
     }
@@ -71,6 +79,7 @@ mod tests {
         let image = Image::from_u8(2, 2, 1, vec![1, 2, 3, 4]).unwrap();
         let preprocessing = Preprocessing {
             stretch: None,
+            scale: 1.0,
             channels: 1,
             mean: vec![1.0],
             std: vec![0.5],
@@ -85,6 +94,7 @@ mod tests {
     fn sixteen_bits_and_eight_bits_mean_the_same() {
         let preprocessing = Preprocessing {
             stretch: None,
+            scale: 1.0,
             channels: 1,
             mean: vec![0.0],
             std: vec![1.0],

@@ -26,6 +26,7 @@ mod runner;
 mod sink;
 mod whole;
 mod window;
+mod zoom;
 
 pub use plan::Plan;
 pub use prediction::Prediction;

@@ -175,7 +175,11 @@ fn run_into(
             window::predict(
                 image,
                 &manifest.preprocessing,
-                window::Tiling { overlap: post.overlap, batch },
+                window::Tiling {
+                    overlap: post.overlap,
+                    batch,
+                    first_length: manifest.network.out_channels + manifest.network.head.first_length(),
+                },
                 model,
                 sink,
                 progress,
@@ -215,7 +219,7 @@ fn check(manifest: &Manifest, network: &Network) -> Result<()> {
     if !pre.mean.iter().all(|mean| mean.is_finite()) || !pre.std.iter().all(|std| std.is_finite() && *std > 0.0) {
         return wrong(format!("means must be finite and deviations positive, not {:?} and {:?}", pre.mean, pre.std));
     }
-    pre.check_stretch()?;
+    pre.check()?;
     let (height, width) = pre.geometry.size();
     if height == 0 || width == 0 {
         return wrong(format!("an input of {height}x{width} pixels"));

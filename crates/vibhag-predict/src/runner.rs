@@ -77,7 +77,7 @@ impl Runner {
         for (map, (source, sign)) in map_sources(head, view).into_iter().enumerate() {
             let from = part(classes + source, 1);
             let is_logit = head == Head::Star && map == 0;
-            let is_length = matches!((head, map), (Head::Star | Head::Center, 1..));
+            let is_length = map >= head.first_length();
             let scale = if is_length { sign * LENGTH_UNIT } else { sign };
             parts.push(if is_logit { sigmoid(from) } else { from.mul_scalar(scale) });
         }

@@ -63,6 +63,7 @@ mod tests {
         let planes: Vec<f32> = (0..2 * height * width).map(|i| (i * 37 % 101) as f32 / 101.0).collect();
         let preprocessing = Preprocessing {
             stretch: None,
+            scale: 1.0,
             channels: 1,
             mean: vec![0.0],
             std: vec![1.0],

@@ -5,11 +5,13 @@
 //! soon as no later window reaches it, and then leaves the band: memory does not grow with the
 //! image's height.
 
+use rayon::prelude::*;
 use vibhag_core::{Image, Preprocessing, Result};
 
 use crate::input::{append_region, with_channels};
 use crate::runner::Probabilities;
 use crate::sink::Sink;
+use crate::zoom::{Zoom, add_shrunk, append_magnified};
 
 /// Width of the Gaussian against the window's side, as in nnU-Net.
 const SIGMA: f32 = 1.0 / 8.0;
@@ -21,6 +23,8 @@ pub(crate) struct Tiling {
     pub(crate) overlap: f32,
     /// Windows per run of the network.
     pub(crate) batch: usize,
+    /// The plane from which on all are lengths in the network's pixels.
+    pub(crate) first_length: usize,
 }
 
 /// Predicts window by window into `sink`. An image smaller than a window is padded around by
@@ -35,11 +39,11 @@ pub(crate) fn predict(
 ) -> Result<()> {
     let (height, width) = preprocessing.geometry.size();
     let image = with_channels(image, preprocessing.channels)?;
-    let rows = Axis::new(image.height(), height, tiling.overlap);
-    let columns = Axis::new(image.width(), width, tiling.overlap);
-    let column_sums = columns.weight_sums();
-    let row_sums = rows.weight_sums();
+    let zooms = [image.height(), image.width()].map(|side| Zoom::new(side, preprocessing.scale));
+    let rows = Axis::new(zooms[0].magnified, height, tiling.overlap);
+    let columns = Axis::new(zooms[1].magnified, width, tiling.overlap);
     let mut band = Band::new(model.planes(), height, columns.padded);
+    let mut finished = Finished::new(&rows, &columns, zooms, model.planes(), tiling.first_length);
     let windows = (rows.starts.len() * columns.starts.len()) as f64;
     let mut done = 0;
     for (index, &top) in rows.starts.iter().enumerate() {
@@ -47,7 +51,11 @@ pub(crate) fn predict(
             let mut input = Vec::with_capacity(lefts.len() * height * width * preprocessing.channels);
             for &left in lefts {
                 let corner = (rows.image_position(top), columns.image_position(left));
-                append_region(&image, preprocessing, corner, (height, width), &mut input);
+                if zooms.iter().all(|zoom| zoom.is_plain()) {
+                    append_region(&image, preprocessing, corner, (height, width), &mut input);
+                } else {
+                    append_magnified(&image, preprocessing, zooms, corner, (height, width), &mut input);
+                }
             }
             let output = model.run(input, [lefts.len(), preprocessing.channels, height, width])?;
             let window_len = model.planes() * height * width;
@@ -57,20 +65,9 @@ pub(crate) fn predict(
             done += lefts.len();
             progress(done as f64 / windows);
         }
+        // Rows that no later window reaches.
         let next = rows.starts.get(index + 1).copied().unwrap_or(rows.padded);
-        // Of the rows that no later window reaches, those inside the image.
-        let first = top.max(rows.before);
-        let end = next.min(rows.before + rows.size);
-        sink.push(end.saturating_sub(first), |y, values| {
-            let padded_row = y + rows.before;
-            let scale = row_sums[padded_row].recip();
-            for (plane, out) in values.chunks_exact_mut(columns.size).enumerate() {
-                let sums = &band.row(padded_row - top, plane)[columns.before..];
-                for ((value, sum), weight) in out.iter_mut().zip(sums).zip(&column_sums[columns.before..]) {
-                    *value = sum * scale / weight;
-                }
-            }
-        });
+        finished.take(&band, top, next, sink);
         band.advance(next - top);
     }
     Ok(())
@@ -178,6 +175,90 @@ impl Band {
         self.values.copy_within(gone.., 0);
         let kept = self.values.len() - gone;
         self.values[kept..].fill(0.0);
+    }
+}
+
+/// Rows of the magnified image that are final, until an image row that they belong to is whole.
+struct Finished<'a> {
+    rows: &'a Axis,
+    columns: &'a Axis,
+    row_sums: Vec<f32>,
+    column_sums: Vec<f32>,
+    zooms: [Zoom; 2],
+    cover: Vec<(usize, Vec<f32>)>,
+    planes: usize,
+    first_length: usize,
+    /// Rows x planes x width.
+    waiting: Vec<f32>,
+    /// The magnified row that is the first of those.
+    first: usize,
+    /// Image rows that went into the sink.
+    pushed: usize,
+}
+
+impl<'a> Finished<'a> {
+    fn new(rows: &'a Axis, columns: &'a Axis, zooms: [Zoom; 2], planes: usize, first_length: usize) -> Self {
+        Self {
+            rows,
+            columns,
+            row_sums: rows.weight_sums(),
+            column_sums: columns.weight_sums(),
+            zooms,
+            cover: (0..zooms[1].own).map(|x| zooms[1].cover(x)).collect(),
+            planes,
+            first_length,
+            waiting: Vec::new(),
+            first: 0,
+            pushed: 0,
+        }
+    }
+
+    /// Takes the padded rows `top..next` of `band`, whose first row is `top`, and passes on what is whole.
+    fn take(&mut self, band: &Band, top: usize, next: usize, sink: &mut Sink) {
+        // Of these rows, those inside the image.
+        let begin = top.max(self.rows.before);
+        let end = next.min(self.rows.before + self.rows.size);
+        let (width, planes) = (self.columns.size, self.planes);
+        let kept = self.waiting.len();
+        self.waiting.resize(kept + end.saturating_sub(begin) * planes * width, 0.0);
+        let weights = &self.column_sums[self.columns.before..];
+        self.waiting[kept..].par_chunks_mut((planes * width).max(1)).enumerate().for_each(|(row, values)| {
+            let padded = begin + row;
+            let scale = self.row_sums[padded].recip();
+            for (plane, out) in values.chunks_exact_mut(width).enumerate() {
+                let sums = &band.row(padded - top, plane)[self.columns.before..];
+                for ((value, sum), weight) in out.iter_mut().zip(sums).zip(weights) {
+                    *value = sum * scale / weight;
+                }
+            }
+        });
+        let known = self.first + self.waiting.len() / (planes * width).max(1);
+        let whole = self.zooms[0].covered(known);
+        sink.push(whole - self.pushed, |y, values| self.shrink(y, values));
+        self.pushed = whole;
+        let needed = if whole < self.zooms[0].own { self.zooms[0].cover(whole).0 } else { known };
+        self.waiting.drain(..(needed - self.first) * planes * width);
+        self.first = needed;
+    }
+
+    /// Writes the planes of image row `y`.
+    fn shrink(&self, y: usize, values: &mut [f32]) {
+        let (width, row_len) = (self.columns.size, self.planes * self.columns.size);
+        let (top, shares) = self.zooms[0].cover(y);
+        let rows = self.waiting[(top - self.first) * row_len..].chunks_exact(row_len);
+        if self.zooms.iter().all(|zoom| zoom.is_plain()) {
+            rows.take(1).for_each(|row| values.copy_from_slice(row));
+            return;
+        }
+        values.fill(0.0);
+        let lengths = self.zooms[1].own as f32 / self.zooms[1].magnified as f32;
+        for (row, &share) in rows.zip(&shares) {
+            let planes = values.chunks_exact_mut(self.zooms[1].own).zip(row.chunks_exact(width));
+            for (plane, (out, row)) in planes.enumerate() {
+                let unit = if plane >= self.first_length { lengths } else { 1.0 };
+                add_shrunk(row, &self.cover, share * unit, out);
+            }
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub fn objective(plan: &Plan, output: Tensor<4>, labels: Tensor<3, Int>, batch: 
     // The derivative of sum(maps * gradient) by the maps is the gradient, whatever the loss was.
     let value = value + f64::from(scalar(detached(class_loss.clone()))?);
     let mut objective = Objective { tensor: class_loss + (maps * gradient).sum(), value };
-    if matches!(objects, ObjectLoss::Center { .. }) {
+    if !matches!(objects, ObjectLoss::Star { .. }) {
         let numbers = values(detached(logits.clone()).reshape([n * classes * h * w]))?;
         if let Some((extra, gradient)) = objects.class_extra(&numbers, &batch.labels, &batch.targets, h * w) {
             let gradient: Tensor<4> =

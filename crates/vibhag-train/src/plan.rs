@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
 use vibhag_core::{ClassTable, Error, Geometry, Grouping, Head, Preprocessing, Result, Task};
 use vibhag_data::augment::AugmentConfig;
+use vibhag_data::sampler::Sampling;
 use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::PostProcessing;
 use vibhag_nn::losses::{LossConfig, ObjectLoss};
@@ -79,13 +80,9 @@ pub struct LoopConfig {
     pub cache_mib: usize,
     /// Loader threads.
     pub threads: usize,
-    /// Take an image into an epoch as often as windows cover it, instead of once.
-    #[serde(default = "off")]
-    pub by_area: Switch,
-}
-
-fn off() -> Switch {
-    Switch::Off
+    /// How often an epoch takes an image.
+    #[serde(default)]
+    pub sampling: Sampling,
 }
 
 /// `on` or `off`.
@@ -297,7 +294,7 @@ impl Plan {
         if val_fraction + test_fraction >= 1.0 {
             return Err(Error::config("split.val_fraction and split.test_fraction leave nothing to train on"));
         }
-        self.input.check_stretch()?;
+        self.input.check()?;
         let channels = self.input.channels;
         if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels
         {

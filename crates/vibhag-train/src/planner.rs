@@ -6,13 +6,14 @@ use vibhag_core::{Error, Geometry, Grouping, Head, Preprocessing, Result, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::fingerprint::{Fingerprint, SampleRecord};
+use vibhag_data::sampler::Sampling;
 use vibhag_nn::bundle::{Flips, PostProcessing};
 use vibhag_nn::losses::{LossConfig, ObjectLoss};
 use vibhag_nn::{NetworkConfig, encoder_info};
 
 mod objects;
 
-use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan, Switch};
+use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
 use crate::schedule::ScheduleConfig;
 
 /// What the user asked for; everything left out is the planner's choice.
@@ -41,6 +42,8 @@ const BINARY_PIXELS: f64 = 192.0 * 256.0;
 const MULTICLASS_PIXELS: f64 = 256.0 * 352.0;
 /// Pixels in one batch; the batch follows from it.
 const BATCH_PIXELS: f64 = 400_000.0;
+/// Share of the images that choose the best weights.
+const VAL_FRACTION: f32 = 0.2;
 /// Input sides are multiples of the deepest encoder's stride.
 const STRIDE: usize = 32;
 
@@ -69,13 +72,16 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
         request.head.unwrap_or_default()
     };
 
+    let scale = if task.has_objects() { objects::choose_scale(fingerprint, &mut because) } else { 1.0 };
     let geometry = if task.has_objects() {
-        objects::choose_geometry(fingerprint, &mut because)
+        objects::choose_geometry(fingerprint, scale, &mut because)
     } else {
         choose_geometry(fingerprint, binary, &mut because)
     };
     let (height, width) = geometry.size();
-    let batch = ((BATCH_PIXELS / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
+    // Every pixel of a window with objects teaches something, so half the batch and twice the steps learn faster.
+    let pixels = if task.has_objects() { BATCH_PIXELS / 2.0 } else { BATCH_PIXELS };
+    let batch = ((pixels / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
     because("loop.batch", format!("{batch} inputs of {width}x{height} fit the time and memory of a small machine"));
 
     let (architecture, encoder) = choose_network(fingerprint, request, &mut because);
@@ -101,7 +107,10 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     };
 
     let rarest = rarest_share(fingerprint);
-    let loss = choose_loss(binary, rarest, &classes, &mut because);
+    let mut loss = choose_loss(binary, rarest, &classes, &mut because);
+    if task.has_objects() && !binary {
+        objects::count_present_classes(&mut loss, &mut because);
+    }
     let mut augment = choose_augmentation(dataset, &mut because);
     if task.has_objects() && !is_scene(dataset) {
         (augment.brightness, augment.gamma) = (0.4, 1.0);
@@ -113,7 +122,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
         );
     }
     let finetune = pretrained != "none";
-    let learning_rate = if finetune || architecture.ends_with("lite") { 1e-3 } else { 5e-4 };
+    let usual_rate = if finetune || architecture.ends_with("lite") { 1e-3 } else { 5e-4 };
+    let learning_rate = if task.has_objects() { 2.0 * usual_rate } else { usual_rate };
     because("optimizer.name", "AdamW needs no tuning per data set".into());
     because(
         "optimizer.learning_rate",
@@ -133,6 +143,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             (None, Some(20.0))
         }
     };
+    let val_fraction =
+        if task.has_objects() { objects::choose_val_fraction(fingerprint, &mut because) } else { VAL_FRACTION };
     let (tta, views) = if is_scene(dataset) {
         (Flips::Horizontal, "mirror images of a scene are scenes, upside-down ones are not")
     } else {
@@ -142,12 +154,13 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
 
     if task.has_objects() {
         because(
-            "loop.by_area",
-            "every object of the data is seen as often as any other, however large its image".into(),
+            "loop.sampling",
+            "large images and rare kinds of images (stains, exposures) are seen more often, so that neither is drowned"
+                .into(),
         );
     }
     let overlap = if task.has_objects() {
-        objects::choose_overlap(fingerprint, &geometry, &mut because)
+        objects::choose_overlap(fingerprint, scale, &geometry, &mut because)
     } else {
         PostProcessing::default().overlap
     };
@@ -162,8 +175,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             coding: dataset.coding.to_string(),
             hash: fingerprint.content_hash.clone(),
         },
-        split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
-        input: Preprocessing { channels, mean, std, stretch: None, geometry },
+        split: SplitPlan { val_fraction, test_fraction: 0.0 },
+        input: Preprocessing { channels, mean, std, stretch: None, scale, geometry },
         network,
         pretrained,
         loss,
@@ -188,7 +201,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             ema_decay: 0.99,
             cache_mib: 1024,
             threads: 2,
-            by_area: if task.has_objects() { Switch::On } else { Switch::Off },
+            sampling: if task.has_objects() { Sampling::Balanced } else { Sampling::Uniform },
         },
         engine: EngineConfig::default(),
         postprocessing: PostProcessing {

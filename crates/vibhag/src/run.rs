@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vibhag_core::{Error, ErrorKind, Result, Task};
+use vibhag_data::appearance;
 use vibhag_data::dataset::{Dataset, OpenOptions, Sample};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::{self, Fingerprint, SampleRecord};
 use vibhag_data::loader::SampleSource;
-use vibhag_data::sampler;
+use vibhag_data::sampler::{self, Sampling};
 use vibhag_data::split::{self, Split, SplitOptions};
 use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest};
 use vibhag_nn::device::DeviceChoice;
@@ -159,10 +160,12 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let usable = examined.usable();
     let role = |wanted: Split| -> Vec<usize> { usable.iter().copied().filter(|&i| splits[i] == wanted).collect() };
     let (train, val) = (role(Split::Train), role(Split::Val));
-    let learnt_from = if plan.training.by_area.is_on() {
+    let learnt_from = if plan.training.sampling == Sampling::Balanced {
         let (height, width) = plan.input.geometry.size();
         let pixels = |i: usize| examined.fingerprint.samples[i].width * examined.fingerprint.samples[i].height;
-        sampler::by_area(&train, height * width, pixels)
+        let kinds = appearance::kinds(&examined.fingerprint);
+        let shown = (height * width) as f32 / plan.input.scale.powi(2);
+        sampler::balanced(&train, shown as usize, pixels, |i| kinds[i])
     } else {
         train.clone()
     };

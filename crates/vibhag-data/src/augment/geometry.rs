@@ -15,7 +15,7 @@ pub(crate) struct Placement {
 }
 
 /// Draws the geometry of one sample.
-pub(crate) fn draw(config: &AugmentConfig, geometry: &Geometry, sample: &Prepared, key: Key) -> Placement {
+pub(crate) fn draw(config: &AugmentConfig, geometry: &Geometry, scale: f32, sample: &Prepared, key: Key) -> Placement {
     let (height, width) = geometry.size();
     let (w, h) = (width as f64, height as f64);
     let mut rng = key.rng(Purpose::Geometry);
@@ -29,14 +29,12 @@ pub(crate) fn draw(config: &AugmentConfig, geometry: &Geometry, sample: &Prepare
     let elastic = rng.chance(config.elastic_probability);
 
     let mut map = Affine::translation(-w / 2.0, -h / 2.0);
-    if affine {
-        let shrink = 1.0 / f64::from(zoom);
-        if angle != 0.0 {
-            map = map.then(Affine::rotation(-f64::from(angle).to_radians()));
-        }
-        if shrink != 1.0 {
-            map = map.then(Affine::scaling(shrink, shrink));
-        }
+    let shrink = 1.0 / f64::from(if affine { zoom * scale } else { scale });
+    if affine && angle != 0.0 {
+        map = map.then(Affine::rotation(-f64::from(angle).to_radians()));
+    }
+    if shrink != 1.0 {
+        map = map.then(Affine::scaling(shrink, shrink));
     }
     let sign = |mirrored: bool| if mirrored { -1.0 } else { 1.0 };
     map = map.then(Affine::scaling(sign(mirror_x), sign(mirror_y)));
@@ -48,7 +46,9 @@ pub(crate) fn draw(config: &AugmentConfig, geometry: &Geometry, sample: &Prepare
         }
         // The window's random place is the shift.
         Geometry::Window { .. } => {
-            let (x, y) = window_centre(config, sample, (width, height), key);
+            // What a magnified window shows is smaller, and may lie anywhere in the image.
+            let shown = |side: usize| (side as f64 * shrink).ceil() as usize;
+            let (x, y) = window_centre(config, sample, (shown(width), shown(height)), key);
             map.then(Affine::translation(x, y))
         }
     };
@@ -86,10 +86,16 @@ fn window_centre(config: &AugmentConfig, sample: &Prepared, window: (usize, usiz
 }
 
 /// The geometry without augmentation: the whole image, or its central window.
-pub(crate) fn plain(geometry: &Geometry, sample: &Prepared) -> Placement {
+pub(crate) fn plain(geometry: &Geometry, scale: f32, sample: &Prepared) -> Placement {
     let (height, width) = geometry.size();
     let map = match geometry {
         Geometry::Resize { .. } => Affine::scaling(1.0 / width as f64, 1.0 / height as f64),
+        Geometry::Window { .. } if scale != 1.0 => {
+            let shrink = 1.0 / f64::from(scale);
+            Affine::translation(-(width as f64) / 2.0, -(height as f64) / 2.0)
+                .then(Affine::scaling(shrink, shrink))
+                .then(Affine::translation(sample.image.width() as f64 / 2.0, sample.image.height() as f64 / 2.0))
+        }
         Geometry::Window { .. } => {
             let first = |side: usize, window: usize| ((side as f64 - window as f64) / 2.0).floor();
             Affine::translation(first(sample.image.width(), width), first(sample.image.height(), height))

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     fn preprocessing(geometry: Geometry) -> Preprocessing {
-        Preprocessing { stretch: None, channels: 1, mean: vec![0.0], std: vec![1.0], geometry }
+        Preprocessing { stretch: None, scale: 1.0, channels: 1, mean: vec![0.0], std: vec![1.0], geometry }
     }
 
     #[test]

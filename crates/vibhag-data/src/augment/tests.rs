@@ -4,7 +4,7 @@ use vibhag_imaging::{resize_image, resize_labels};
 use super::*;
 
 fn preprocessing(channels: usize, geometry: Geometry) -> Preprocessing {
-    Preprocessing { stretch: None, channels, mean: vec![0.0; channels], std: vec![1.0; channels], geometry }
+    Preprocessing { stretch: None, scale: 1.0, channels, mean: vec![0.0; channels], std: vec![1.0; channels], geometry }
 }
 
 fn geometric_only() -> AugmentConfig {
@@ -123,6 +123,30 @@ fn a_small_image_is_padded_by_mirroring_and_its_padding_ignored() {
 }
 
 #[test]
+fn a_magnified_window_shows_a_part_of_the_image() {
+    let geometry = Geometry::Window { height: 32, width: 32 };
+    let shape = Preprocessing { scale: 2.0, ..preprocessing(1, geometry) };
+    let ramp = (0..64 * 48).map(|i| (i % 64) as u8 + 2 * (i / 64) as u8).collect();
+    let image = Image::from_u8(64, 48, 1, ramp).unwrap();
+    let labels = LabelMap::new(64, 48, (0..64 * 48).map(|i| (i % 64) as u16).collect()).unwrap();
+    let plain = Augmenter::new(shape.clone(), AugmentConfig::none(), None).unwrap();
+    let sample = plain.prepare(image, labels).unwrap();
+    let (planes, shown) = render(&plain, &sample, key(0, 0));
+    // The middle 16 pixels of each side, halves of pixels between.
+    for (index, (&value, &label)) in planes.iter().zip(&shown).enumerate() {
+        let (x, y) = (23.75 + (index % 32) as f32 / 2.0, 15.75 + (index / 32) as f32 / 2.0);
+        assert!((value - x - 2.0 * y).abs() < 1e-3, "{value} at {x}, {y}");
+        assert_eq!(label, 24 + (index % 32) as u16 / 2);
+    }
+    // Anywhere in the image, though a window of 32 pixels has little room in 48.
+    let moving = AugmentConfig { foreground_probability: 0.5, ..AugmentConfig::none() };
+    let moving = Augmenter::new(shape, moving, Some(999)).unwrap();
+    let seen: std::collections::BTreeSet<u16> =
+        (0..200).flat_map(|epoch| render(&moving, &sample, key(epoch, 0)).1).collect();
+    assert_eq!(seen, (0..64).collect());
+}
+
+#[test]
 fn windows_stay_inside_and_find_rare_foreground() {
     let geometry = Geometry::Window { height: 16, width: 16 };
     let mut labels = LabelMap::filled(200, 150, 0);
@@ -144,6 +168,7 @@ fn windows_stay_inside_and_find_rare_foreground() {
 fn normalisation_uses_mean_and_deviation() {
     let shape = Preprocessing {
         stretch: None,
+        scale: 1.0,
         channels: 1,
         mean: vec![100.0],
         std: vec![50.0],

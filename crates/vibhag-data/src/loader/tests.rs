@@ -40,7 +40,8 @@ impl SampleSource for Synthetic {
 
 fn options(batch: usize) -> LoaderOptions {
     let geometry = Geometry::Resize { height: 16, width: 24 };
-    let shape = Preprocessing { stretch: None, channels: 3, mean: vec![127.0; 3], std: vec![50.0; 3], geometry };
+    let shape =
+        Preprocessing { stretch: None, scale: 1.0, channels: 3, mean: vec![127.0; 3], std: vec![50.0; 3], geometry };
     LoaderOptions { augment: AugmentConfig::medical(), ..LoaderOptions::training(batch, 9, shape) }
 }
 

@@ -8,8 +8,9 @@ use super::flow_targets;
 use super::objects::{Objects, PARALLEL_FROM, check, finish, for_each_row, tally};
 use super::sinks::{NOWHERE, group};
 
-/// Flows are this many times a unit vector.
-const SCALE: f32 = 5.0;
+/// A flow of this length and any longer one is a step of a pixel. Where a network doubts, its flows are short and still
+/// point the right way, above all in objects of a few pixels; with short steps they would not arrive.
+const FULL_STEP: f32 = 2.0;
 /// Steps that are taken one by one, and how often what they lead to is doubled: ways of up to 1024 steps.
 const STEPS: usize = 8;
 const DOUBLINGS: usize = 7;
@@ -24,10 +25,10 @@ const TOGETHER: usize = 32;
 /// - `foreground`: the probability that the pixel belongs to any object
 /// - `flows`: down and right, five times a unit vector
 ///
-/// Each pixel whose probability is at least `grouping.foreground` takes steps of a fifth of the flow, at most one pixel,
-/// read bilinearly and zero outside the foreground (but for gaps of a pixel), until it moves on no more. Pixels that end
-/// near each other are one object. An object is dropped if the mean squared difference between those steps and its own
-/// flow targets is above `grouping.flow_error`. The score is the mean probability of its pixels, times one minus that
+/// Each pixel whose probability is at least `grouping.foreground` takes steps of half the flow, at most one pixel, read
+/// bilinearly and zero outside the foreground (but for gaps of a pixel), until it moves on no more. Pixels that end near
+/// each other are one object. An object is dropped if the mean squared difference between those steps and its own flow
+/// targets is above `grouping.flow_error`. The score is the mean probability of its pixels, times one minus that
 /// difference if that is looked at. Objects are numbered by where they end, row by row.
 ///
 /// Flows that are not finite count as zero.
@@ -71,7 +72,7 @@ fn step(down: f32, right: f32) -> [f32; 2] {
     if !length.is_finite() {
         return [0.0; 2];
     }
-    let scale = 1.0 / length.max(SCALE);
+    let scale = 1.0 / length.max(FULL_STEP);
     [down * scale, right * scale]
 }
 

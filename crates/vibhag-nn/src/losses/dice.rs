@@ -19,11 +19,15 @@ pub struct Dice {
     pub over: Pooling,
     /// Added above and below, in pixels; keeps empty masks defined.
     pub smooth: f64,
+    /// Leaves out the ratios of classes that the truth does not hold. Counted, each costs nearly 1 as soon as a few pixels
+    /// are given to it, which drowns the rare classes that are there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub present_only: bool,
 }
 
 impl Default for Dice {
     fn default() -> Self {
-        Self { weight: 1.0, over: Pooling::Image, smooth: 1.0 }
+        Self { weight: 1.0, over: Pooling::Image, smooth: 1.0, present_only: false }
     }
 }
 
@@ -39,7 +43,8 @@ impl Dice {
     pub(super) fn forward(self, inputs: &mut Inputs) -> Tensor<1> {
         let Overlap { intersection, predicted, truth } = Overlap::new(inputs, self.over);
         let above = intersection.mul_scalar(2.0).add_scalar(self.smooth);
-        let below = (predicted + truth).add_scalar(self.smooth);
-        mean_loss(above / below, inputs)
+        let below = (predicted + truth.clone()).add_scalar(self.smooth);
+        let present = self.present_only.then(|| truth.greater_elem(0.0).float());
+        mean_loss(above / below, present, inputs)
     }
 }

@@ -7,6 +7,8 @@ use vibhag_core::{Error, Head, LENGTH_UNIT, RAYS, Result};
 
 /// The target plane of a center head that tells small objects.
 const SMALL_PLANE: usize = 5;
+/// The target plane of a flow head that weighs pixels.
+const FLOW_WEIGHT_PLANE: usize = 2;
 /// Flows are learnt at this multiple of a unit vector (Cellpose).
 const FLOW_SCALE: f32 = 5.0;
 
@@ -35,17 +37,21 @@ pub enum ObjectLoss {
     Flow {
         /// Factor of the flow's error.
         flow: f64,
+        /// What the cross-entropy of the classes counts more on small objects, for each unit that the target weighs them
+        /// above others.
+        #[serde(default = "one")]
+        small: f64,
     },
 }
 
 impl ObjectLoss {
-    /// The published weights of a head; none for classes alone.
+    /// The published weights of a head, but twice the flow's; none for classes alone.
     pub fn of(head: Head) -> Option<Self> {
         match head {
             Head::Semantic => None,
             Head::Center => Some(Self::Center { heat: 200.0, offset: 0.01, small: 2.0 }),
             Head::Star => Some(Self::Star { probability: 1.0, distance: 0.2 }),
-            Head::Flow => Some(Self::Flow { flow: 0.5 }),
+            Head::Flow => Some(Self::Flow { flow: 1.0, small: 1.0 }),
         }
     }
 
@@ -66,7 +72,7 @@ impl ObjectLoss {
         let factors = match *self {
             Self::Center { heat, offset, small } => vec![heat, offset, small],
             Self::Star { probability, distance } => vec![probability, distance],
-            Self::Flow { flow } => vec![flow],
+            Self::Flow { flow, small } => vec![flow, small],
         };
         match factors.iter().find(|factor| !(**factor > 0.0 && factor.is_finite())) {
             None => Ok(()),
@@ -97,9 +103,9 @@ impl ObjectLoss {
                 let found = samples.add(&mut gradient, &[(0, 0)], Weight::Plane(weight), probability, cross_entropy);
                 found + samples.add(&mut gradient, &rays, Weight::Product(0, weight, 1), distance, length)
             }
-            Self::Flow { flow } => {
+            Self::Flow { flow, .. } => {
                 let term = |y: f32, t: f32| squared(y - FLOW_SCALE * t);
-                samples.add(&mut gradient, &[(0, 0), (1, 1)], Weight::Plane(2), flow, term)
+                samples.add(&mut gradient, &[(0, 0), (1, 1)], Weight::Plane(FLOW_WEIGHT_PLANE), flow, term)
             }
         };
         (value, gradient)
@@ -119,7 +125,11 @@ impl ObjectLoss {
         targets: &[f32],
         pixels: usize,
     ) -> Option<(f64, Vec<f32>)> {
-        let Self::Center { small, .. } = *self else { return None };
+        let (small, plane, usual) = match *self {
+            Self::Center { small, .. } => (small, SMALL_PLANE, 0.0),
+            Self::Flow { small, .. } => (small, FLOW_WEIGHT_PLANE, 1.0),
+            Self::Star { .. } => return None,
+        };
         let (planes, samples) = (self.head().target_planes(), labels.len() / pixels.max(1));
         let classes = logits.len() / labels.len().max(1);
         let mut gradient = vec![0.0; logits.len()];
@@ -131,10 +141,11 @@ impl ObjectLoss {
             .enumerate()
             .map(|(sample, gradient)| {
                 let logits = &logits[sample * classes * pixels..][..classes * pixels];
-                let weights = &targets[(sample * planes + SMALL_PLANE) * pixels..][..pixels];
+                let weights = &targets[(sample * planes + plane) * pixels..][..pixels];
                 let labels = &labels[sample * pixels..][..pixels];
                 let mut sum = 0.0;
                 for (pixel, (&weight, &label)) in weights.iter().zip(labels).enumerate() {
+                    let weight = weight - usual;
                     if weight > 0.0 && usize::from(label) < classes.max(2) {
                         sum += f64::from(softmax_error(logits, pixel, pixels, label, scale as f32 * weight, gradient))
                             * f64::from(weight);
@@ -162,6 +173,10 @@ fn softmax_error(logits: &[f32], pixel: usize, pixels: usize, label: u16, scale:
         gradient[class * pixels + pixel] = scale * ((z - largest).exp() / sum - truth);
     }
     sum.ln() + largest - logits[usize::from(label) * pixels + pixel]
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// Which target planes weigh a pixel.
@@ -331,7 +346,14 @@ mod tests {
                 assert!((numeric - f64::from(gradient[index])).abs() < 1e-4, "{classes} {index}");
             }
         }
-        assert!(ObjectLoss::of(Head::Flow).unwrap().class_extra(&[0.0], &[0], &[0.0; 3], 1).is_none());
+        assert!(ObjectLoss::of(Head::Star).unwrap().class_extra(&[0.0], &[0], &[0.0; 34], 1).is_none());
+        // Of a flow head, what weighs more than usual: here twice and thrice, and one pixel that nothing is known of.
+        let flow = ObjectLoss::Flow { flow: 0.5, small: 2.0 };
+        let weights = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 0.0];
+        let (value, gradient) = flow.class_extra(&[0.5, -0.5, 1.0, 2.0], &[1, 1, 0, 1], &weights, 4).unwrap();
+        let cost = |z: f64, t: f64| (1.0 + z.exp()).ln() - z * t;
+        assert!((value - 2.0 / 4.0 * (cost(-0.5, 1.0) + 2.0 * cost(1.0, 0.0))).abs() < 1e-6, "{value}");
+        assert!(gradient[0] == 0.0 && gradient[1] < 0.0 && gradient[2] > 0.0 && gradient[3] == 0.0);
     }
 
     #[test]
@@ -347,7 +369,7 @@ mod tests {
 
     #[test]
     fn factors_must_be_positive() {
-        assert!(ObjectLoss::Flow { flow: 0.0 }.validate().is_err());
+        assert!(ObjectLoss::Flow { flow: 0.0, small: 1.0 }.validate().is_err());
         assert!(ObjectLoss::Center { heat: f64::NAN, offset: 1.0, small: 2.0 }.validate().is_err());
     }
 }

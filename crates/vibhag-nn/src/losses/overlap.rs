@@ -56,15 +56,17 @@ impl Overlap {
     }
 }
 
-/// Mean over images, and over classes with their weights, of `1 - score`, from `[N, C]` scores.
-pub(super) fn mean_loss(scores: Tensor<2>, inputs: &Inputs) -> Tensor<1> {
+/// Mean over images, and over classes with their weights, of `1 - score`, from `[N, C]` scores; only of those where
+/// `counted` is 1 rather than 0, if it is given.
+pub(super) fn mean_loss(scores: Tensor<2>, counted: Option<Tensor<2>>, inputs: &Inputs) -> Tensor<1> {
     let losses = scores.neg().add_scalar(1.0);
-    match &inputs.class_weights {
-        None => losses.mean(),
-        Some(weights) => {
-            let weights = weights.clone().reshape([1, -1]);
-            let share = weights.clone() / weights.sum().unsqueeze();
-            (losses * share).sum_dim(1).mean()
-        }
-    }
+    let weights = match (&inputs.class_weights, counted) {
+        (None, None) => return losses.mean(),
+        (None, Some(counted)) => counted,
+        (Some(weights), None) => losses.ones_like() * weights.clone().reshape([1, -1]),
+        (Some(weights), Some(counted)) => counted * weights.clone().reshape([1, -1]),
+    };
+    // A batch without any class that counts costs nothing.
+    let total = weights.clone().sum().clamp_min(f32::EPSILON);
+    (losses * weights).sum() / total
 }

@@ -49,6 +49,6 @@ impl Tversky {
         let false_alarms = (predicted - intersection.clone()).mul_scalar(self.alpha);
         let misses = (truth - intersection.clone()).mul_scalar(self.beta);
         let below = (intersection.clone() + false_alarms + misses).add_scalar(self.smooth);
-        mean_loss(intersection.add_scalar(self.smooth) / below, inputs)
+        mean_loss(intersection.add_scalar(self.smooth) / below, None, inputs)
     }
 }

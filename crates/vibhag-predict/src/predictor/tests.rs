@@ -31,6 +31,7 @@ pub(super) fn manifest_for(geometry: Geometry, network: NetworkConfig) -> Manife
         network,
         preprocessing: Preprocessing {
             stretch: None,
+            scale: 1.0,
             channels,
             mean: vec![120.0; channels],
             std: vec![60.0; channels],

@@ -41,6 +41,7 @@ impl Probabilities for Toy {
 fn preprocessing(height: usize, width: usize) -> Preprocessing {
     Preprocessing {
         stretch: None,
+        scale: 1.0,
         channels: 1,
         mean: vec![0.0],
         std: vec![1.0],
@@ -101,7 +102,7 @@ fn the_rolling_band_equals_full_accumulation() {
     for (width, height) in [(37, 53), (16, 12), (5, 40), (40, 5), (1, 1), (17, 13), (100, 3), (63, 47)] {
         for overlap in [0.0, 0.5, 0.75] {
             let (image, model) = (picture(width, height), Toy::new(3, false));
-            let got = run(&image, (12, 16), Tiling { overlap, batch: 3 }, &model);
+            let got = run(&image, (12, 16), Tiling { overlap, batch: 3, first_length: 9 }, &model);
             let planes = got.probabilities.unwrap();
             for (got, want) in planes.iter().zip(naive(&image, (12, 16), overlap, &model)) {
                 assert_eq!(got.len(), width * height);
@@ -116,15 +117,52 @@ fn the_rolling_band_equals_full_accumulation() {
 #[test]
 fn a_constant_output_is_stitched_without_seams() {
     let image = picture(61, 47);
-    let planes = run(&image, (16, 16), Tiling { overlap: 0.5, batch: 4 }, &Toy::new(1, true)).probabilities.unwrap();
+    let planes = run(&image, (16, 16), Tiling { overlap: 0.5, batch: 4, first_length: 9 }, &Toy::new(1, true))
+        .probabilities
+        .unwrap();
     assert!(planes[0].iter().all(|p| (p - 0.6).abs() < 1e-6));
+}
+
+#[test]
+fn magnified_windows_come_back_at_the_images_size() {
+    // The model tells what it sees: a smooth picture must come back as it was, and lengths in the image's pixels.
+    struct Echo;
+    impl Probabilities for Echo {
+        fn planes(&self) -> usize {
+            2
+        }
+
+        fn run(&self, batch: Vec<f32>, [n, c, h, w]: [usize; 4]) -> Result<Vec<f32>> {
+            assert_eq!((c, batch.len()), (1, n * h * w));
+            Ok(batch.chunks_exact(h * w).flat_map(|image| [image, image].concat()).collect())
+        }
+    }
+    let (width, height) = (61usize, 47usize);
+    let wave = |x: usize, y: usize| 120.0 + 50.0 * (x as f32 / 9.0).sin() + 50.0 * (y as f32 / 11.0).cos();
+    let pixels = (0..width * height).map(|i| wave(i % width, i / width).round() as u8).collect();
+    let image = Image::from_u8(width, height, 1, pixels).unwrap();
+    for scale in [1.0, 1.5, 1.7, 2.0, 4.0] {
+        let preprocessing = Preprocessing { scale, ..preprocessing(16, 24) };
+        let tiling = Tiling { overlap: 0.4, batch: 2, first_length: 1 };
+        let mut sink = Sink::new(width, height, 2, 0.5, true);
+        predict(&image, &preprocessing, tiling, &Echo, &mut sink, &mut |_| {}).unwrap();
+        let planes = sink.finish().unwrap().probabilities.unwrap();
+        for y in 0..height {
+            for x in 0..width {
+                let found = planes[0][y * width + x];
+                assert!((found - wave(x, y)).abs() < 3.0, "{scale} at {x}, {y}: {found}, not {}", wave(x, y));
+                let length = planes[1][y * width + x] * scale;
+                assert!((length - found).abs() < 0.02 * found, "{scale}: {length} and {found}");
+            }
+        }
+    }
 }
 
 #[test]
 fn the_batch_size_does_not_change_the_result() {
     let image = picture(50, 30);
-    let one = run(&image, (16, 16), Tiling { overlap: 0.5, batch: 1 }, &Toy::new(2, false));
-    let many = run(&image, (16, 16), Tiling { overlap: 0.5, batch: 100 }, &Toy::new(2, false));
+    let one = run(&image, (16, 16), Tiling { overlap: 0.5, batch: 1, first_length: 9 }, &Toy::new(2, false));
+    let many = run(&image, (16, 16), Tiling { overlap: 0.5, batch: 100, first_length: 9 }, &Toy::new(2, false));
     assert_eq!(one, many);
 }
 
@@ -153,7 +191,7 @@ fn memory_depends_on_the_window_and_not_on_the_height() {
     let image = picture(3000, 2000);
     let model = Toy::new(2, true);
     let mut sink = Sink::new(3000, 2000, 2, 0.5, false);
-    let tiling = Tiling { overlap: 0.25, batch: 4 };
+    let tiling = Tiling { overlap: 0.25, batch: 4, first_length: 9 };
     let mut told = Vec::new();
     predict(&image, &preprocessing(64, 64), tiling, &model, &mut sink, &mut |share| told.push(share)).unwrap();
     let prediction = sink.finish().unwrap();

@@ -2,10 +2,16 @@
 
 use vibhag_core::{Geometry, Head, Task};
 use vibhag_data::fingerprint::{Fingerprint, ObjectSummary};
+use vibhag_nn::losses::{LossConfig, LossTerm, Pooling};
 
 /// Side of a window; larger objects get larger ones up to [`LARGEST_WINDOW`].
 const WINDOW: usize = 256;
 const LARGEST_WINDOW: usize = 512;
+/// Images whose objects choose the best weights.
+const VAL_IMAGES: f32 = 40.0;
+/// An object that is easy to find and to outline has about this many pixels a side.
+const EASY_SIDE: f32 = 24.0;
+const MOST_SCALE: f32 = 2.0;
 /// Context that an object has around it at least, in pixels.
 const MARGIN: f32 = 16.0;
 
@@ -56,10 +62,12 @@ fn suitable_head(objects: &ObjectSummary, task: Task) -> (Head, String) {
 /// The share by which windows overlap: enough that an object which one of them cuts lies whole in a neighbour.
 pub(super) fn choose_overlap(
     fingerprint: &Fingerprint,
+    scale: f32,
     geometry: &Geometry,
     because: &mut impl FnMut(&str, String),
 ) -> f32 {
     let extent = fingerprint.objects.as_ref().map_or(0, |objects| objects.extent_95) as f32;
+    let extent = (scale * extent).round();
     let (height, width) = geometry.size();
     let share = ((extent + MARGIN) / height.min(width) as f32).clamp(0.125, 0.5);
     // Two digits are enough for a plan that people read.
@@ -71,15 +79,58 @@ pub(super) fn choose_overlap(
     share
 }
 
+/// The objects of some dozens of images choose the weights; the other images are better learnt from.
+pub(super) fn choose_val_fraction(fingerprint: &Fingerprint, because: &mut impl FnMut(&str, String)) -> f32 {
+    let share = (VAL_IMAGES / fingerprint.usable.max(1) as f32).clamp(0.05, super::VAL_FRACTION);
+    let share = (share * 100.0).round() / 100.0;
+    because("split.val_fraction", format!("the objects of {VAL_IMAGES} images are enough to choose the best weights"));
+    share
+}
+
+/// How far images are magnified so that the median object has [`EASY_SIDE`] pixels a side, in steps of a half.
+pub(super) fn choose_scale(fingerprint: &Fingerprint, because: &mut impl FnMut(&str, String)) -> f32 {
+    let Some(objects) = fingerprint.objects.as_ref().filter(|objects| objects.median_area > 0) else { return 1.0 };
+    let side = (objects.median_area as f32).sqrt();
+    // What is magnified must still fit into a window.
+    let fits = LARGEST_WINDOW as f32 / (2.0 * objects.extent_95.max(1) as f32);
+    let scale = ((2.0 * EASY_SIDE / side).round() / 2.0).clamp(1.0, MOST_SCALE).min(fits.max(1.0));
+    let scale = (2.0 * scale).floor() / 2.0;
+    if scale != 1.0 {
+        because(
+            "input.scale",
+            format!("the median object is {side:.0} pixels a side; a network tells larger ones apart better"),
+        );
+    }
+    scale
+}
+
 /// Windows at the images' own resolution, large enough for the objects.
-pub(super) fn choose_geometry(fingerprint: &Fingerprint, because: &mut impl FnMut(&str, String)) -> Geometry {
-    let extent = fingerprint.objects.as_ref().map_or(0, |objects| objects.extent_95 as usize);
+pub(super) fn choose_geometry(
+    fingerprint: &Fingerprint,
+    scale: f32,
+    because: &mut impl FnMut(&str, String),
+) -> Geometry {
+    let extent = fingerprint.objects.as_ref().map_or(0, |objects| (objects.extent_95 as f32 * scale) as usize);
     let side = if 2 * extent > WINDOW { LARGEST_WINDOW } else { WINDOW };
     because(
         "input.geometry",
         format!(
-            "objects are told apart at the images' own resolution; windows of {side} pixels show them whole ({extent} pixels hold 95 of 100)"
+            "objects are told apart where they are large enough; windows of {side} pixels show them whole ({extent} pixels hold 95 of 100)"
         ),
     );
     Geometry::Window { height: side, width: side }
+}
+
+/// A window shows a few of the classes: Dice counts those, over the batch.
+pub(super) fn count_present_classes(loss: &mut LossConfig, because: &mut impl FnMut(&str, String)) {
+    for term in &mut loss.terms {
+        if let LossTerm::Dice(dice) = term {
+            (dice.over, dice.present_only) = (Pooling::Batch, true);
+        }
+    }
+    because(
+        "loss",
+        "cross-entropy plus Dice of the classes that a batch holds: windows show few of them, and an absent class would count for nothing but false alarms"
+            .into(),
+    );
 }

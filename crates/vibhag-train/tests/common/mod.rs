@@ -7,12 +7,13 @@ use std::path::Path;
 
 use vibhag_core::{ClassTable, Geometry, Preprocessing, Task};
 use vibhag_data::augment::AugmentConfig;
+use vibhag_data::sampler::Sampling;
 use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest, PostProcessing};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::losses::LossConfig;
 use vibhag_train::TrainOptions;
-use vibhag_train::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan, Switch};
+use vibhag_train::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
 use vibhag_train::schedule::ScheduleConfig;
 
 /// Side of the input.
@@ -27,7 +28,7 @@ pub(crate) fn plan(epochs: u64) -> Plan {
         seed: 3,
         data: DataPlan { path: "discs".into(), format: "drawn".into(), coding: "drawn".into(), hash: "0".into() },
         split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
-        input: Preprocessing { stretch: None, channels: 1, mean: vec![100.0], std: vec![50.0], geometry },
+        input: Preprocessing { stretch: None, scale: 1.0, channels: 1, mean: vec![100.0], std: vec![50.0], geometry },
         network: NetworkConfig { widths: vec![4, 8, 16], ..NetworkConfig::new("unet-lite", None, 1, 1).unwrap() },
         pretrained: "none".into(),
         loss: LossConfig::for_channels(1),
@@ -52,7 +53,7 @@ pub(crate) fn plan(epochs: u64) -> Plan {
             ema_decay: 0.9,
             cache_mib: 16,
             threads: 1,
-            by_area: Switch::Off,
+            sampling: Sampling::Uniform,
         },
         engine: EngineConfig::default(),
         postprocessing: PostProcessing::default(),
