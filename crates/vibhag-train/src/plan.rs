@@ -64,6 +64,10 @@ pub struct OptimizerConfig {
 pub struct LoopConfig {
     /// Samples per step.
     pub batch: usize,
+    /// Side of the windows that are learnt from, at most that of `input.geometry`, which stays the one of validation and
+    /// prediction; absent, they are the same. A batch of small windows shows more images for the same work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<usize>,
     /// Length in epochs; exclusive with `minutes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
@@ -242,6 +246,16 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The geometry of the inputs that are learnt from.
+    pub fn training_geometry(&self) -> Geometry {
+        match (self.training.crop, self.input.geometry) {
+            (Some(crop), Geometry::Window { height, width }) => {
+                Geometry::Window { height: height.min(crop), width: width.min(crop) }
+            }
+            (_, geometry) => geometry,
+        }
+    }
+
     /// The plan with another head, its loss and its usual post-processing.
     ///
     /// # Errors
@@ -284,6 +298,13 @@ impl Plan {
         }
         if self.training.epochs == Some(0) {
             return Err(Error::config("loop.epochs must be above zero"));
+        }
+        if self.training.crop == Some(0) {
+            return Err(Error::config("loop.crop must be above zero"));
+        }
+        if self.training.crop.is_some() && matches!(self.input.geometry, Geometry::Resize { .. }) {
+            return Err(Error::config("loop.crop cuts windows, and whole images are resized")
+                .hint("use input.geometry.kind = \"window\""));
         }
         let SplitPlan { val_fraction, test_fraction } = self.split;
         for (key, value) in [("split.val_fraction", val_fraction), ("split.test_fraction", test_fraction)] {

@@ -78,7 +78,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     } else {
         choose_geometry(fingerprint, binary, &mut because)
     };
-    let (height, width) = geometry.size();
+    let crop = task.has_objects().then(|| objects::choose_crop(fingerprint, scale, &geometry, &mut because));
+    let (height, width) = crop.map_or(geometry.size(), |crop| (crop, crop));
     // Every pixel of a window with objects teaches something, so half the batch and twice the steps learn faster.
     let pixels = if task.has_objects() { BATCH_PIXELS / 2.0 } else { BATCH_PIXELS };
     let batch = ((pixels / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
@@ -114,12 +115,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let mut augment = choose_augmentation(dataset, &mut because);
     if task.has_objects() && !is_scene(dataset) {
         (augment.brightness, augment.gamma) = (0.4, 1.0);
-        (augment.grey_probability, augment.invert_probability) = (0.5, 0.3);
+        augment.grey_probability = 0.1;
         because("augment.gamma", "specimens of one kind differ in brightness by staining and exposure".into());
-        because(
-            "augment.invert_probability",
-            "the shape of an object is the same under every stain, bright or dark, coloured or grey".into(),
-        );
     }
     let finetune = pretrained != "none";
     let usual_rate = if finetune || architecture.ends_with("lite") { 1e-3 } else { 5e-4 };
@@ -194,6 +191,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
         schedule: ScheduleConfig { name: "cosine".into(), warmup: 0.05, power: 0.9, floor: 0.0 },
         training: LoopConfig {
             batch,
+            crop,
             epochs,
             minutes,
             validations: 16,

@@ -9,7 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Result, Task};
+use vibhag_core::{Error, Geometry, Preprocessing, Result, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::loader::{Batch, BatchLoader, LoaderOptions, SampleSource};
 use vibhag_data::truth::SegmentRules;
@@ -135,13 +135,16 @@ impl<'a> Run<'a> {
         if plan.pretrained != "none" {
             network = weights::load_pretrained_encoder(&network)?;
         }
-        let loader = |augment: AugmentConfig, shuffle: bool| {
+        let loader = |augment: AugmentConfig, shuffle: bool, geometry: Geometry| {
+            let pixels = |geometry: Geometry| geometry.size().0 * geometry.size().1;
+            // As many pixels as a batch that is learnt from.
+            let batch = plan.training.batch * pixels(plan.training_geometry()) / pixels(geometry);
             BatchLoader::new(
                 Arc::clone(&source),
                 LoaderOptions {
-                    batch: plan.training.batch,
+                    batch: batch.max(1),
                     seed: plan.seed,
-                    preprocessing: plan.input.clone(),
+                    preprocessing: Preprocessing { geometry, ..plan.input.clone() },
                     augment,
                     threads: plan.training.threads,
                     queue: 2,
@@ -154,8 +157,8 @@ impl<'a> Run<'a> {
                 },
             )
         };
-        let train_loader = loader(plan.augment.clone(), true)?;
-        let val_loader = loader(AugmentConfig::none(), false)?;
+        let train_loader = loader(plan.augment.clone(), true, plan.training_geometry())?;
+        let val_loader = loader(AugmentConfig::none(), false, plan.input.geometry)?;
         let mut optimizer = Optimizer::new(plan.optimizer.clone(), plan.pretrained != "none");
         let mut position = Position { step: 0, epoch: 0, batch: 0, seconds: 0.0, best: None, best_step: 0, stale: 0 };
         let mut ema = None;

@@ -161,7 +161,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     let role = |wanted: Split| -> Vec<usize> { usable.iter().copied().filter(|&i| splits[i] == wanted).collect() };
     let (train, val) = (role(Split::Train), role(Split::Val));
     let learnt_from = if plan.training.sampling == Sampling::Balanced {
-        let (height, width) = plan.input.geometry.size();
+        let (height, width) = plan.training_geometry().size();
         let pixels = |i: usize| examined.fingerprint.samples[i].width * examined.fingerprint.samples[i].height;
         let kinds = appearance::kinds(&examined.fingerprint);
         let shown = (height * width) as f32 / plan.input.scale.powi(2);

@@ -10,8 +10,13 @@ const LARGEST_WINDOW: usize = 512;
 /// Images whose objects choose the best weights.
 const VAL_IMAGES: f32 = 40.0;
 /// An object that is easy to find and to outline has about this many pixels a side.
-const EASY_SIDE: f32 = 24.0;
+const EASY_SIDE: f32 = 12.0;
 const MOST_SCALE: f32 = 2.0;
+/// Sides of the windows that are learnt from are multiples of this, at least [`SMALLEST_CROP`].
+const CROP_STEP: usize = 64;
+const SMALLEST_CROP: usize = 128;
+/// Against the extent of the objects.
+const CROP_ROOM: f32 = 1.25;
 /// Context that an object has around it at least, in pixels.
 const MARGIN: f32 = 16.0;
 
@@ -104,6 +109,26 @@ pub(super) fn choose_scale(fingerprint: &Fingerprint, because: &mut impl FnMut(&
     scale
 }
 
+/// Side of the windows that are learnt from: as small as shows nearly all objects whole.
+pub(super) fn choose_crop(
+    fingerprint: &Fingerprint,
+    scale: f32,
+    geometry: &Geometry,
+    because: &mut impl FnMut(&str, String),
+) -> usize {
+    let extent = fingerprint.objects.as_ref().map_or(0.0, |objects| objects.extent_95 as f32 * scale);
+    let steps = (extent * CROP_ROOM / CROP_STEP as f32).ceil() as usize;
+    let (height, width) = geometry.size();
+    let side = (steps * CROP_STEP).max(SMALLEST_CROP).min(height.min(width));
+    because(
+        "loop.crop",
+        format!(
+            "windows of {side} pixels show objects of {extent:.0} whole, and many small windows show more images than few large ones"
+        ),
+    );
+    side
+}
+
 /// Windows at the images' own resolution, large enough for the objects.
 pub(super) fn choose_geometry(
     fingerprint: &Fingerprint,
@@ -133,4 +158,47 @@ pub(super) fn count_present_classes(loss: &mut LossConfig, because: &mut impl Fn
         "cross-entropy plus Dice of the classes that a batch holds: windows show few of them, and an absent class would count for nothing but false alarms"
             .into(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(usable: usize, median_area: u32, extent_95: u32) -> Fingerprint {
+        let objects = ObjectSummary { median_area, extent_95, median_solidity: 0.95, ..ObjectSummary::default() };
+        Fingerprint { usable, objects: Some(objects), ..Fingerprint::default() }
+    }
+
+    #[test]
+    fn tiny_objects_are_magnified_as_far_as_a_window_shows_them() {
+        let scale = |area, extent| choose_scale(&fingerprint(100, area, extent), &mut |_, _| {});
+        assert_eq!(scale(320, 56), 1.0);
+        assert_eq!(scale(64, 20), 1.5);
+        assert_eq!(scale(16, 12), 2.0);
+        // Large ones among tiny ones.
+        assert_eq!(scale(16, 200), 1.0);
+        assert_eq!(choose_scale(&Fingerprint::default(), &mut |_, _| {}), 1.0);
+    }
+
+    #[test]
+    fn windows_to_learn_from_show_objects_whole() {
+        let window = Geometry::Window { height: 256, width: 256 };
+        let crop = |extent, geometry| choose_crop(&fingerprint(100, 300, extent), 1.0, &geometry, &mut |_, _| {});
+        assert_eq!([crop(0, window), crop(56, window), crop(110, window), crop(400, window)], [128, 128, 192, 256]);
+        assert_eq!(crop(56, Geometry::Window { height: 64, width: 96 }), 64);
+    }
+
+    #[test]
+    fn some_dozens_of_images_validate() {
+        let share = |usable| choose_val_fraction(&fingerprint(usable, 300, 56), &mut |_, _| {});
+        assert_eq!([share(20), share(200), share(290), share(5000)], [0.2, 0.2, 0.14, 0.05]);
+    }
+
+    #[test]
+    fn dice_counts_the_classes_that_are_there() {
+        let mut loss = LossConfig::for_channels(5);
+        count_present_classes(&mut loss, &mut |_, _| {});
+        let [LossTerm::CrossEntropy(_), LossTerm::Dice(dice)] = loss.terms[..] else { panic!("{loss:?}") };
+        assert!(dice.present_only && dice.over == Pooling::Batch);
+    }
 }

@@ -46,6 +46,7 @@ pub(crate) fn plan(epochs: u64) -> Plan {
         schedule: ScheduleConfig { name: "cosine".into(), warmup: 0.1, power: 0.9, floor: 0.0 },
         training: LoopConfig {
             batch: 4,
+            crop: None,
             epochs: Some(epochs),
             minutes: None,
             validations: epochs,
