@@ -150,7 +150,10 @@ fn read_header(header: &Value) -> Result<VideoInfo> {
     let frame_rate = if constant { nominal } else { average.or(nominal) }.unwrap_or(DEFAULT_RATE);
     let text_number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
     let counted = video["nb_frames"].as_str().and_then(|text| text.parse().ok()).filter(|_| constant);
-    let seconds = text_number(&video["duration"]).or_else(|| text_number(&header["format"]["duration"]));
+    // Matroska tells a stream's own length in a tag; that of the file may be the sound's.
+    let tagged = || video["tags"]["DURATION"].as_str().and_then(clock);
+    let seconds =
+        text_number(&video["duration"]).or_else(tagged).or_else(|| text_number(&header["format"]["duration"]));
     let estimated = seconds.map(|seconds| (seconds * frame_rate.per_second()).round()).filter(|&n| n >= 1.0);
     let unmarked = matches!(video["color_space"].as_str(), None | Some("unknown" | "unspecified"));
     let yuv = video["pix_fmt"].as_str().is_some_and(|format| format.starts_with("yuv"));
@@ -175,6 +178,11 @@ fn quarter_turns(video: &Value) -> u8 {
     let turns = matrix.map(|degrees| -degrees).or_else(tag).unwrap_or(0.0) / 90.0;
     // ffmpeg turns by other angles within the frame, whose size then stays.
     if (turns - turns.round()).abs() < 0.02 { (turns.round() as i64).rem_euclid(4) as u8 } else { 0 }
+}
+
+/// Seconds of `hours:minutes:seconds`.
+fn clock(text: &str) -> Option<f64> {
+    text.split(':').try_fold(0.0, |sum, part| Some(60.0 * sum + part.parse::<f64>().ok()?))
 }
 
 /// The size with square pixels, in which the longer of a pixel's sides keeps its number.
@@ -234,6 +242,9 @@ mod tests {
         let unknown = [("avg_frame_rate", json!("0/0")), ("r_frame_rate", json!("0/0")), ("duration", json!(null))];
         let unknown = read_header(&stream(&unknown)).unwrap();
         assert_eq!((unknown.frame_rate, unknown.frames), (DEFAULT_RATE, Some(263)));
+        let tagged =
+            [("nb_frames", json!(null)), ("duration", json!(null)), ("tags", json!({ "DURATION": "00:01:00.5000" }))];
+        assert_eq!(read_header(&stream(&tagged)).unwrap().frames, Some(1813));
     }
 
     #[test]

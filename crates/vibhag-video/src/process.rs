@@ -26,11 +26,15 @@ pub(crate) struct Complaints {
     last: VecDeque<String>,
     pub(crate) broken: u64,
     pub(crate) first_broken: Option<String>,
+    pub(crate) cut_off: bool,
 }
 
 /// What ffmpeg 4 to 8 say, once a frame, of one that they could not decode, or not without guessing.
 const BROKEN: &[&str] =
     &["Error while decoding stream", "Error submitting packet to decoder", "Decoding error", "corrupt decoded frame"];
+
+/// What they say of a file that ends before its time.
+const CUT_OFF: &[&str] = &["partial file", "prematurely", "File is truncated", "Packet corrupt"];
 
 impl Complaints {
     fn add(&mut self, line: &str) {
@@ -42,6 +46,7 @@ impl Complaints {
             self.broken += 1;
             self.first_broken.get_or_insert_with(|| line.to_owned());
         }
+        self.cut_off |= CUT_OFF.iter().any(|sign| line.contains(sign));
         if self.last.len() == KEPT_LINES {
             self.last.pop_front();
         }
@@ -272,6 +277,8 @@ mod tests {
         }
         assert_eq!(complaints.broken, 2);
         assert_eq!(complaints.first_broken.as_deref(), Some("Error while decoding stream #0:0: Invalid data"));
-        assert_eq!(complaints.last.len(), 3);
+        assert!(complaints.last.len() == 3 && !complaints.cut_off);
+        complaints.add("[mov] stream 0, offset 0x1f: partial file");
+        assert!(complaints.cut_off);
     }
 }

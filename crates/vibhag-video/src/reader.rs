@@ -43,7 +43,7 @@ pub struct Damage {
     pub broken: u64,
     /// What ffmpeg said of the first of them.
     pub first: Option<String>,
-    /// Frames that the header promises and the file does not hold, because it is cut off. Known at the end.
+    /// Frames that the header promises and a file that is cut off does not hold. Known at the end.
     pub missing: u64,
 }
 
@@ -127,13 +127,10 @@ impl Reader {
     pub fn damage(&self) -> Damage {
         let complaints = self.process.complaints();
         let read = self.progress().done;
-        let missing = self.info.frames.filter(|_| self.ended).map_or(0, |promised| promised.saturating_sub(read));
-        // Lengths in headers are rounded, so the last frame may be an estimate's.
-        Damage {
-            broken: complaints.broken,
-            first: complaints.first_broken,
-            missing: if missing > 1 { missing } else { 0 },
-        }
+        // A header alone proves nothing: it counts frames that an edit list hides too.
+        let promised = self.info.frames.filter(|_| self.ended && complaints.cut_off);
+        let missing = promised.map_or(0, |promised| promised.saturating_sub(read));
+        Damage { broken: complaints.broken, first: complaints.first_broken, missing }
     }
 
     /// The next frame, or `None` after the last.
