@@ -8,7 +8,8 @@ use vibhag_core::{Error, ErrorKind, Result};
 /// A camera that this computer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Camera {
-    /// Its number, from 0, or its device: a path on Linux, a name elsewhere.
+    /// Its number, from 0, or its device: a path on Linux, a name elsewhere. Windows knows no
+    /// numbers.
     pub device: String,
     /// Width and height to ask it for; otherwise its own choice.
     pub size: Option<(usize, usize)>,
@@ -28,14 +29,24 @@ impl Camera {
     /// # Errors
     /// When there is no such device, as far as that can be known beforehand.
     pub(crate) fn input(&self) -> Result<Vec<OsString>> {
+        let numbered = self.device.chars().all(|c| c.is_ascii_digit());
         let (system, name) = if cfg!(target_os = "macos") {
             ("avfoundation", format!("{}:none", self.device))
         } else if cfg!(windows) {
+            if numbered {
+                let error = Error::config("a webcam has no number on Windows").at(self.device.clone());
+                let list = "ffmpeg -list_devices true -f dshow -i dummy";
+                return Err(error.hint(format!("say webcam:NAME; {list} prints the names")));
+            }
             ("dshow", format!("video={}", self.device))
         } else {
-            ("v4l2", self.linux_device()?)
+            ("v4l2", self.linux_device(numbered)?)
         };
-        let mut input = vec!["-f".into(), system.into()];
+        let mut input: Vec<OsString> = vec!["-f".into(), system.into()];
+        if system == "avfoundation" {
+            // Its default of 29.97 is one that no camera of a Mac has.
+            input.extend(["-framerate".into(), "30".into()]);
+        }
         if let Some((width, height)) = self.size {
             input.extend(["-video_size".into(), format!("{width}x{height}").into()]);
         }
@@ -43,8 +54,7 @@ impl Camera {
         Ok(input)
     }
 
-    fn linux_device(&self) -> Result<String> {
-        let numbered = self.device.chars().all(|c| c.is_ascii_digit());
+    fn linux_device(&self, numbered: bool) -> Result<String> {
         let device = if numbered { format!("/dev/video{}", self.device) } else { self.device.clone() };
         if Path::new(&device).exists() {
             return Ok(device);

@@ -171,6 +171,52 @@ fn a_broken_frame_is_counted_and_the_rest_is_read() {
 }
 
 #[test]
+fn a_frame_that_could_be_repaired_is_counted_too() {
+    let Some(tools) = tools() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("scratched.mp4");
+    make_clip(&tools, &path, (320, 240), 40, &[], MP4);
+    let mut file = fs::read(&path).unwrap();
+    let middle = file.len() / 2;
+    for (k, byte) in file[middle..middle + 300].iter_mut().enumerate() {
+        *byte = byte.wrapping_mul(7).wrapping_add(k as u8);
+    }
+    fs::write(&path, &file).unwrap();
+    let mut reader = Reader::open(&tools, &path).unwrap();
+    let frames: Vec<Frame> = reader.by_ref().map(|frame| frame.unwrap()).collect();
+    assert_eq!(frames.len(), 40);
+    let damage = reader.damage();
+    assert!((1..20).contains(&damage.broken), "{damage:?}");
+    // Frames that stand for themselves end the damage.
+    assert!(difference(&frames[39].image, &frame(320, 240, 39)) < 4.0);
+}
+
+#[test]
+fn damage_anywhere_ends_in_frames_or_an_error() {
+    let Some(tools) = tools() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    for ending in ["mp4", "mkv"] {
+        let path = dir.path().join(format!("clip.{ending}"));
+        make_clip(&tools, &path, (64, 48), 12, TONE, &[&MP4[..MP4.len() - 2], &["-c:a", "aac"]].concat());
+        let whole = fs::read(&path).unwrap();
+        for part in 0..8 {
+            let mut file = whole.clone();
+            let start = whole.len() * part / 8;
+            file[start..(start + 64).min(whole.len())].fill(0xa5);
+            fs::write(&path, &file).unwrap();
+            let start = Instant::now();
+            if let Ok(reader) = Reader::open(&tools, &path) {
+                let size = (reader.info().width, reader.info().height);
+                for frame in reader.map_while(Result::ok) {
+                    assert_eq!((frame.image.width(), frame.image.height()), size);
+                }
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{ending}, part {part}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_video_is_an_error_that_says_so() {
     let Some(tools) = tools() else { return };
     let dir = tempfile::tempdir().unwrap();
