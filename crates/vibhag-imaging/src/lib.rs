@@ -1,5 +1,5 @@
 //! Pure pixel algorithms: resampling, warping, connected components, contours, polygons, distances,
-//! objects as maps that a network learns.
+//! objects as maps that a network learns, soft edges.
 //!
 //! Coordinates are continuous and start at the image's corner: pixel `i` covers `[i, i + 1)` and
 //! its centre is `i + 0.5`. Resizing is then a pure scaling and mirroring is `x -> width - x`.
@@ -12,6 +12,7 @@ pub mod distance;
 pub mod exposure;
 pub mod holes;
 pub mod instances;
+pub mod matte;
 pub mod objects;
 pub mod polygon;
 pub mod regions;
