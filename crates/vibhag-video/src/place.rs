@@ -12,6 +12,9 @@ pub(crate) struct Place {
     pub(crate) target: PathBuf,
     pub(crate) partial: PathBuf,
     folder: bool,
+    /// Tells another writer of the same name, in whatever process, that this one is at work.
+    #[cfg(unix)]
+    held: Option<fs::File>,
 }
 
 impl Place {
@@ -40,11 +43,21 @@ impl Place {
         fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
         // From here on whole, since ffmpeg may run in another folder.
         let parent = parent.canonicalize().map_err(|error| Error::io(parent, error))?;
-        let place = Self { target: target.to_owned(), partial: parent.join(hidden), folder };
-        place.clear();
-        let made = if folder { fs::create_dir(&place.partial) } else { fs::File::create(&place.partial).map(drop) };
-        made.map_err(|error| Error::io(&place.target, error))?;
-        Ok(place)
+        let partial = parent.join(hidden);
+        #[cfg(unix)]
+        if fs::File::open(&partial).is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock))) {
+            return taken("another run is writing a video of this name");
+        }
+        clear(&partial, folder);
+        let made = if folder { fs::create_dir(&partial) } else { fs::File::create(&partial).map(drop) };
+        made.map_err(|error| Error::io(target, error))?;
+        Ok(Self {
+            target: parent.join(name),
+            #[cfg(unix)]
+            held: hold(&partial),
+            partial,
+            folder,
+        })
     }
 
     /// Gives what lies under the hidden name the wanted one.
@@ -55,25 +68,33 @@ impl Place {
         }
         fs::rename(&self.partial, &self.target).map_err(|error| Error::io(&self.target, error))
     }
+}
 
-    /// Removes what a writer left under the hidden name, and nothing that no writer makes.
-    fn clear(&self) {
-        if self.folder {
-            let pictures = fs::read_dir(&self.partial).into_iter().flatten().flatten().map(|entry| entry.path());
-            for picture in pictures.filter(|path| is_picture(path)) {
-                let _ = fs::remove_file(picture);
-            }
-            let _ = fs::remove_dir(&self.partial);
-        } else {
-            let _ = fs::remove_file(&self.partial);
+/// The locked file or folder; none where the file system knows no locks, which then guard nothing.
+#[cfg(unix)]
+fn hold(partial: &Path) -> Option<fs::File> {
+    fs::File::open(partial).ok().filter(|file| file.try_lock().is_ok())
+}
+
+/// Removes what a writer left under the hidden name, and nothing that no writer makes.
+fn clear(partial: &Path, folder: bool) {
+    if folder {
+        let pictures = fs::read_dir(partial).into_iter().flatten().flatten().map(|entry| entry.path());
+        for picture in pictures.filter(|path| is_picture(path)) {
+            let _ = fs::remove_file(picture);
         }
+        let _ = fs::remove_dir(partial);
+    } else {
+        let _ = fs::remove_file(partial);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         // After `publish` there is nothing any more.
-        self.clear();
+        clear(&self.partial, self.folder);
+        #[cfg(unix)]
+        drop(self.held.take());
     }
 }
 
@@ -100,6 +121,13 @@ mod tests {
             place.publish().unwrap();
             drop(place);
             assert_eq!(fs::read_to_string(&target).unwrap(), text);
+        }
+        #[cfg(unix)]
+        {
+            let first = Place::new(&target, false).unwrap();
+            assert!(Place::new(&target, false).unwrap_err().to_string().contains("another run"));
+            drop(first);
+            drop(Place::new(&target, false).unwrap());
         }
         assert!(Place::new(dir.path(), false).is_err());
         assert!(Place::new(&target, true).is_err());

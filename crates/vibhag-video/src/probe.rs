@@ -116,8 +116,11 @@ fn streams<'a>(header: &'a Value, kind: &'static str) -> impl Iterator<Item = &'
     header["streams"].as_array().into_iter().flatten().filter(move |stream| stream["codec_type"] == kind)
 }
 
+/// Stands for a codec that ffmpeg has no name for.
+pub(crate) const UNKNOWN_CODEC: &str = "unknown";
+
 fn codec(stream: &Value) -> String {
-    stream["codec_name"].as_str().unwrap_or("unknown").to_owned()
+    stream["codec_name"].as_str().unwrap_or(UNKNOWN_CODEC).to_owned()
 }
 
 fn codecs(header: &Value, kind: &'static str) -> Vec<String> {
@@ -135,11 +138,13 @@ fn read_header(header: &Value) -> Result<VideoInfo> {
     };
     let number = |key: &str| video[key].as_u64().unwrap_or(0);
     let (coded_w, coded_h) = (number("width"), number("height"));
-    if coded_w == 0 || coded_h == 0 || coded_w.saturating_mul(coded_h) > MOST_PIXELS {
-        return Err(Error::new(ErrorKind::Decode, format!("frames of {coded_w}x{coded_h} pixels cannot be read")));
+    let (mut width, mut height) = squared((coded_w, coded_h), video["sample_aspect_ratio"].as_str());
+    let most = coded_w.saturating_mul(coded_h).max((width as u64).saturating_mul(height as u64));
+    if coded_w == 0 || coded_h == 0 || most > MOST_PIXELS {
+        return Err(Error::new(ErrorKind::Decode, format!("frames of {coded_w}x{coded_h} pixels cannot be read"))
+            .at(format!("{width}x{height} with square pixels")));
     }
     let quarter_turns = quarter_turns(video);
-    let (mut width, mut height) = squared((coded_w, coded_h), video["sample_aspect_ratio"].as_str());
     if quarter_turns % 2 == 1 {
         (width, height) = (height, width);
     }
@@ -177,7 +182,7 @@ fn quarter_turns(video: &Value) -> u8 {
     let tag = || video["tags"]["rotate"].as_str().and_then(|text| text.parse::<f64>().ok());
     let turns = matrix.map(|degrees| -degrees).or_else(tag).unwrap_or(0.0) / 90.0;
     // ffmpeg turns by other angles within the frame, whose size then stays.
-    if (turns - turns.round()).abs() < 0.02 { (turns.round() as i64).rem_euclid(4) as u8 } else { 0 }
+    if (turns - turns.round()).abs() < 1.0 / 90.0 { (turns.round() as i64).rem_euclid(4) as u8 } else { 0 }
 }
 
 /// Seconds of `hours:minutes:seconds`.

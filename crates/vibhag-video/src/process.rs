@@ -133,7 +133,11 @@ impl Process {
     pub(crate) fn kill(&mut self) {
         // Both fail for a child that has already ended, which is what is wanted.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        // A child that hangs in the kernel, in a driver or on a lost disk, dies when that lets go.
+        let start = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < GRACE {
+            std::thread::sleep(LOOK);
+        }
         self.join();
     }
 

@@ -35,6 +35,8 @@ impl Tools {
 fn program(name: &str, path: &OsStr) -> Result<PathBuf> {
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let found = std::env::split_paths(path).map(|folder| folder.join(&file)).find(|file| is_program(file));
+    // A child may run in another folder.
+    let found = found.map(|file| std::path::absolute(&file).unwrap_or(file));
     found.ok_or_else(|| {
         let what = format!("{name} is not installed, and video is read and written through it");
         Error::new(ErrorKind::Io, what).hint(format!("install it: {INSTALL}"))

@@ -13,7 +13,7 @@ use vibhag_core::{Error, ErrorKind, Image, Result, Samples};
 use crate::exchange::{Exchange, Missed, WhenFull};
 use crate::format::Format;
 use crate::place::Place;
-use crate::probe::{FrameRate, file_argument, probe_sound};
+use crate::probe::{FrameRate, UNKNOWN_CODEC, file_argument, probe_sound};
 use crate::process::{GRACE, Pipe, Process, settled};
 use crate::tools::Tools;
 
@@ -21,6 +21,10 @@ use crate::tools::Tools;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// What ffmpeg may take to complete a file after the last frame: the sound of hours, and the index moved to the front.
 const END: Duration = Duration::from_mins(30);
+/// The longest gap that one frame fills, in seconds: a camera that was silent for longer has other times than it says.
+const LONGEST_GAP: f64 = 3600.0;
+/// Channel orders of Opus.
+const OPUS_LAYOUTS: &str = "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono";
 /// Names of the pictures in a folder.
 const PICTURES: &str = "%06d.png";
 
@@ -124,12 +128,18 @@ impl Writer {
     }
 
     /// Appends `frame` at its time, in seconds after the first: frames of a camera, which come when they come. The one
-    /// before is repeated up to it; of several within the time of one frame the last stays.
+    /// before is repeated up to it; of several within the time of one frame the first stays, and the last fills a gap after
+    /// them.
     ///
     /// # Errors
-    /// Those of [`Writer::push`].
+    /// Those of [`Writer::push`], and a time that is no number or an hour and more after the last frame.
     pub fn push_at(&mut self, frame: &Image, seconds: f64) -> Result<()> {
         let pixels = self.pixels(frame)?;
+        let gap = seconds - self.written as f64 / self.options.frame_rate.per_second();
+        if !(seconds.is_finite() && gap < LONGEST_GAP) {
+            let what = format!("a frame at {seconds} s cannot follow {} frames", self.written);
+            return Err(Error::new(ErrorKind::Decode, what).at_path(&self.place.target));
+        }
         let slot = (seconds * self.options.frame_rate.per_second()).round().max(0.0) as u64;
         while self.written < slot {
             let held = self.last.clone().unwrap_or_else(|| Arc::clone(&pixels));
@@ -257,10 +267,18 @@ impl Sound {
             return Ok(Self::default());
         }
         let input = vec!["-i".into(), file_argument(&source.canonicalize().map_err(|error| Error::io(source, error))?)];
-        let mut output = vec!["-map".to_owned(), "1:a".to_owned()];
-        for (index, codec) in codecs.iter().enumerate() {
-            let way = if format.sound.contains(&codec.as_str()) { "copy" } else { format.sound_encoder };
+        let mut output = Vec::new();
+        // A track that ffmpeg does not know, as some phones add one, would fail the others.
+        let known = codecs.iter().enumerate().filter(|(_, codec)| !matches!(codec.as_str(), UNKNOWN_CODEC | "none"));
+        for (index, (track, codec)) in known.enumerate() {
+            output.extend(["-map".to_owned(), format!("1:a:{track}")]);
+            let copied = format.sound.contains(&codec.as_str());
+            let way = if copied { "copy" } else { format.sound_encoder };
             output.extend([format!("-c:a:{index}"), way.to_owned()]);
+            if !copied && format.sound_encoder == "libopus" {
+                // It refuses channel orders that other codecs have.
+                output.extend([format!("-filter:a:{index}"), format!("aformat=channel_layouts={OPUS_LAYOUTS}")]);
+            }
         }
         Ok(Self { input, output })
     }

@@ -25,6 +25,8 @@ pub fn blur_around(image: &Image, alpha: &[f32], sigma: f32) -> Result<Vec<u8>> 
         return Ok(image.to_rgb8());
     }
     let (width, height) = size(image);
+    // Beyond that all is one mean.
+    let sigma = sigma.min(width.max(height) as f32);
     let step = ((sigma / 4.0) as usize).max(1);
     let table: Vec<f32> = (0..=LAST).map(|value| linear(value as f32 / LAST as f32)).collect();
     let mut light = Grid::shrink((width, height), step, |y, out: &mut [[f32; 4]]| {

@@ -18,9 +18,9 @@ impl<const N: usize> Grid<N> {
         (width.div_ceil(step), height.div_ceil(step))
     }
 
-    /// The mean of each block; `read(y, row)` fills one row of pixels.
+    /// The mean of each block; `read(y, row)` fills one row of pixels. A block is at most as large as the longer side.
     pub(super) fn shrink(size: (usize, usize), step: usize, read: impl Fn(usize, &mut [[f32; N]]) + Sync) -> Self {
-        let step = step.max(1);
+        let step = step.clamp(1, size.0.max(size.1).max(1));
         let (width, height) = Self::size(size, step);
         let mut values = vec![[0.0; N]; width * height];
         if values.is_empty() {

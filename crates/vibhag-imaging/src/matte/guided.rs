@@ -62,9 +62,10 @@ impl Plane<'_> {
         fit: impl Fn(&[f64; IN], f64) -> [f32; MODEL] + Sync,
     ) -> Vec<f32> {
         let (width, height) = self.size;
-        let step = self.options.step.max(1);
+        let step = self.options.step.clamp(1, width.max(height).max(1));
         let radius = self.options.radius.div_ceil(step);
-        let epsilon = f64::from(self.options.epsilon.max(1e-9));
+        // Products are rounded to single precision: with less, what rounding left would be taken for colours.
+        let epsilon = f64::from(self.options.epsilon.max(1e-6));
         // Guide and input side by side are as many values as a model has coefficients.
         let joined = Grid::<MODEL>::shrink(self.size, step, |y, out| {
             let mut row = vec![[0.0; C]; width];

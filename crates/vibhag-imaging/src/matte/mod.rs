@@ -2,8 +2,7 @@
 //!
 //! [`TemporalFilter`] steadies the probabilities of a video, [`alpha_matte`] makes alpha of them, [`estimate_foreground`]
 //! takes the old background out of soft pixels, and [`composite`] or [`rgba`] show the result. All of it works at the
-//! image's own size, in time that does not depend on the width of the edge, and gives the same on any number of
-//! threads.
+//! image's own size and gives the same on any number of threads.
 
 mod alpha;
 mod blur;

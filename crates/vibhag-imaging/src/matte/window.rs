@@ -9,9 +9,9 @@ const LEAST_BAND: usize = 32;
 /// `2 * radius + 1` pixels a side around it. At the borders the window is cut, and the mean is that of the pixels
 /// inside the plane.
 ///
-/// `zero` is what the result is allocated with. `read(y, row)` fills one row of values; it is called twice a row, so that no plane of values need be kept. Sums are
-/// kept in `f64`, since variances are small differences of them. Bands of rows run in parallel; which rows make a band
-/// depends on `radius` alone, so the result does not depend on the number of threads.
+/// `read(y, row)` fills one row of values; it is called twice a row, so that no plane of values need be kept. Sums are kept
+/// in `f64`, since variances are small differences of them. Bands of rows run in parallel; which rows make a band depends
+/// on `radius` alone, so the result does not depend on the number of threads.
 pub(super) fn window_means<const IN: usize, T: Copy + Send>(
     (width, height): (usize, usize),
     radius: usize,
@@ -19,6 +19,8 @@ pub(super) fn window_means<const IN: usize, T: Copy + Send>(
     read: impl Fn(usize, &mut [[f32; IN]]) + Sync,
     write: impl Fn(usize, usize, [f64; IN]) -> T + Sync,
 ) -> Vec<T> {
+    // A wider window shows nothing more.
+    let radius = radius.min(width.max(height));
     let mut out = vec![zero; width * height];
     if out.is_empty() {
         return out;
