@@ -128,6 +128,11 @@ proptest! {
         check(&crowd.mirrored().people, &found, TOLERANCE)?;
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
     #[test]
     fn no_map_makes_a_decoder_panic(
         seed in any::<u64>(), width in 1usize..9, height in 1usize..7, odd in any::<bool>()

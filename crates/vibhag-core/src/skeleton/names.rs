@@ -57,7 +57,7 @@ pub fn canonical(name: &str) -> String {
             _ => None,
         };
         if side.is_some() {
-            joint = tail.to_owned();
+            joint.remove(0);
         }
     }
     if let Some((_, known)) = SYNONYMS.iter().find(|(other, _)| *other == joint) {

@@ -184,7 +184,11 @@ impl PoseDecoder for DisplacementDecoder {
             }
             let places = self.person(&maps, keypoint, root);
             let own = places.iter().enumerate().filter(|&(k, &place)| !self.is_taken(&people, k, place));
-            let score = own.map(|(_, place)| place.score).filter(|score| score.is_finite()).sum::<f32>();
+            let score = own
+                .map(|(_, place)| place.score)
+                .filter(|score| !score.is_nan())
+                .map(|score| score.clamp(0.0, 1.0))
+                .sum::<f32>();
             let pose = self.pose(&places, score / keypoints as f32);
             people.push(places);
             if pose.score >= self.parameters.min_score {

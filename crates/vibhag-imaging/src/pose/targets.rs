@@ -39,8 +39,8 @@ impl AffinityTargets {
     /// - The weight of the loss: 0 in cells of which at least half of the pixels are `unknown` (a row-major mask of
     ///   `image` = width x height pixels, see [`unlabelled`](super::unlabelled())), else 1.
     ///
-    /// Keypoints outside the cells of the grid are taken for absent, occluded ones count. A skeleton's pose is one of the
-    /// grid's image.
+    /// Poses are in pixels of the image that the grid lies over. Keypoints outside its cells are taken for absent, occluded
+    /// ones count.
     ///
     /// # Errors
     /// When a pose has another number of keypoints than `skeleton`, `sigma` or `limb_width` is not above 0, or a size does

@@ -216,7 +216,7 @@ fn person(rng: &mut Rng, skeleton: &Skeleton, tall: f64, [x, y]: [f64; 2]) -> Po
             ("small_toe", small),
             ("heel", heel),
         ];
-        let prefix = if side == "right" { 0 } else { 1 };
+        let prefix = usize::from(side == "left");
         places.extend(joints.map(|(joint, place)| (NAMES[prefix][index_of(joint)], place)));
     }
     let keypoint = |name: &String| {

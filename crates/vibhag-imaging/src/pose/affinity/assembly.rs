@@ -97,7 +97,8 @@ fn is_person(group: &Group, is_foot: &[bool], parameters: &AffinityDecoding) -> 
     if counted == 0 || counted < parameters.min_keypoints || (feet > 0 && counted <= WITH_FEET) {
         return false;
     }
-    group.sum / counted as f32 >= parameters.min_score
+    // Heat beyond all measure adds up to infinity.
+    group.sum.is_finite() && group.sum / counted as f32 >= parameters.min_score
 }
 
 fn keypoints(group: &Group, peaks: &[Vec<Peak>], grid: &Grid) -> Vec<Keypoint> {

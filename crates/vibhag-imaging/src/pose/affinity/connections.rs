@@ -68,7 +68,7 @@ pub(super) fn connect(
 fn line_score(field: &Field<'_>, a: Peak, b: Peak, parameters: &AffinityDecoding) -> Option<f32> {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let length = dx.hypot(dy);
-    if !(length > 1e-6) {
+    if length <= 1e-6 {
         return None;
     }
     let (unit_x, unit_y) = (dx / length, dy / length);
