@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses its part; helpers of tests are tests")]
 
+use vibhag_core::skeleton::Conversion;
 use vibhag_core::{Keypoint, Pose, Purpose, Rng, Skeleton};
 use vibhag_imaging::pose::{AffinityTargets, Grid, PoseDecoder};
 
@@ -56,9 +57,11 @@ impl Crowd {
 
     /// Tries random people until one can be told from the others.
     fn place(&mut self, rng: &mut Rng, mut draw: impl FnMut(&mut Rng) -> (f64, [f64; 2])) {
+        let body = skeleton("body-25");
+        let conversion = Conversion::new(&body, &self.skeleton).unwrap();
         for _ in 0..300 {
             let (tall, at) = draw(rng);
-            let pose = person(rng, &self.skeleton, tall, at);
+            let pose = conversion.apply(&person(rng, &body, tall, at)).unwrap();
             let inside = |k: &Keypoint| {
                 (2.0..self.width as f64 - 3.0).contains(&k.x) && (2.0..self.height as f64 - 3.0).contains(&k.y)
             };
@@ -176,8 +179,8 @@ pub(crate) fn mirror(decoder: &dyn PoseDecoder, planes: &[f32], grid: &Grid) -> 
     mirrored
 }
 
-/// A person of `tall` pixels whose hips are around a place, in any posture, with all keypoints that BODY_25 knows.
-fn person(rng: &mut Rng, skeleton: &Skeleton, tall: f64, [x, y]: [f64; 2]) -> Pose {
+/// A person of `tall` pixels whose hips are around a place, in any posture, with all keypoints of BODY_25.
+fn person(rng: &mut Rng, body: &Skeleton, tall: f64, [x, y]: [f64; 2]) -> Pose {
     let mut between = |low: f32, high: f32| f64::from(rng.uniform(low, high));
     let lean = between(-0.5, 0.5);
     // From 1, seen from the front, to -1, from behind.
@@ -223,7 +226,7 @@ fn person(rng: &mut Rng, skeleton: &Skeleton, tall: f64, [x, y]: [f64; 2]) -> Po
         let place = places.iter().find(|(known, _)| known == name);
         place.map_or(Keypoint::ABSENT, |(_, [x, y])| Keypoint::found(*x, *y, 1.0))
     };
-    Pose { keypoints: skeleton.keypoints.iter().map(keypoint).collect(), score: 1.0, id: None }
+    Pose { keypoints: body.keypoints.iter().map(keypoint).collect(), score: 1.0, id: None }
 }
 
 #[rustfmt::skip]

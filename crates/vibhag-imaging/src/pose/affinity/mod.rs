@@ -10,6 +10,7 @@ mod connections;
 mod peaks;
 
 use rayon::prelude::*;
+use vibhag_core::skeleton::canonical;
 use vibhag_core::{AffinityDecoding, Error, Pose, Result, Skeleton};
 
 use super::{Grid, PoseDecoder, check_planes, sort_by_score};
@@ -17,8 +18,9 @@ use assembly::assemble;
 use connections::{Connection, Field, connect};
 use peaks::{Peak, find_peaks};
 
-/// Values below which the maps stay on the calling thread.
-const PARALLEL_FROM: usize = 1 << 16;
+/// Values below which the heat maps, and pairs of keypoints below which the fields, stay on the calling thread.
+const PARALLEL_VALUES: usize = 1 << 16;
+const PARALLEL_PAIRS: usize = 1 << 10;
 
 /// Reads people from heat maps and part affinity fields.
 ///
@@ -48,7 +50,7 @@ impl AffinityDecoder {
             return Err(Error::config(format!("skeleton {:?} has no limb to join keypoints by", skeleton.name))
                 .hint("add limbs to the skeleton"));
         }
-        let is_foot = |name: &String| ["toe", "heel"].iter().any(|part| name.ends_with(part));
+        let is_foot = |name: &String| ["toe", "heel"].iter().any(|part| canonical(name).ends_with(part));
         let is_foot = skeleton.keypoints.iter().map(is_foot).collect();
         Ok(Self { skeleton: skeleton.clone(), background, parameters, is_foot })
     }
@@ -62,7 +64,7 @@ impl AffinityDecoder {
         let heats = &planes[..self.skeleton.len() * grid.cells()];
         let find =
             |heat: &[f32]| find_peaks(heat, grid.width, self.parameters.nms_threshold, self.parameters.max_people);
-        if heats.len() < PARALLEL_FROM {
+        if heats.len() < PARALLEL_VALUES {
             heats.chunks_exact(grid.cells()).map(find).collect()
         } else {
             heats.par_chunks_exact(grid.cells()).map(find).collect()
@@ -78,7 +80,7 @@ impl AffinityDecoder {
         };
         let limbs = self.skeleton.limbs.len();
         let pairs: usize = self.skeleton.limbs.iter().map(|&[a, b]| peaks[a].len() * peaks[b].len()).sum();
-        if pairs < PARALLEL_FROM / 64 {
+        if pairs < PARALLEL_PAIRS {
             (0..limbs).flat_map(of_limb).collect()
         } else {
             (0..limbs).into_par_iter().flat_map_iter(of_limb).collect()
