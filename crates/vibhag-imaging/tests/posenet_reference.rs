@@ -22,10 +22,12 @@ fn noise(seed: u32, plane: u32, cell: u32) -> f32 {
 fn maps(seed: u32, cells: u32, reach: f32) -> Vec<f32> {
     let value = |plane: u32, cell: u32| {
         let noise = noise(seed, plane, cell);
-        match plane {
-            _ if plane < KEYPOINTS => noise,
-            _ if plane < 3 * KEYPOINTS => (noise - 0.5) * 24.0,
-            _ => (noise - 0.5) * reach,
+        if plane < KEYPOINTS {
+            noise
+        } else if plane < 3 * KEYPOINTS {
+            (noise - 0.5) * 24.0
+        } else {
+            (noise - 0.5) * reach
         }
     };
     (0..3 * KEYPOINTS + 4 * EDGES).flat_map(|plane| (0..cells).map(move |cell| value(plane, cell))).collect()
