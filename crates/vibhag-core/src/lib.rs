@@ -1,4 +1,4 @@
-//! Types that every part of Vibhag shares: images, label maps, class tables, colours,
+//! Types that every part of Vibhag shares: images, label maps, class tables, skeletons and poses, colours,
 //! errors and counter-based random numbers. No I/O, no tensors.
 
 pub mod annotation;
@@ -8,9 +8,12 @@ pub mod error;
 pub mod id_map;
 pub mod image;
 pub mod label_map;
+pub mod pose;
+pub mod pose_decoding;
 pub mod preprocessing;
 pub mod rle;
 pub mod rng;
+pub mod skeleton;
 pub mod task;
 
 pub use annotation::{Annotation, ImageAnnotations, Polygon, Shape};
@@ -20,7 +23,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use id_map::{IdMap, Panoptic, Segment};
 pub use image::{Image, Samples};
 pub use label_map::{BinaryMask, LabelMap};
+pub use pose::{Keypoint, Person, Pose, Visibility};
+pub use pose_decoding::{AffinityDecoding, DisplacementDecoding};
 pub use preprocessing::{Geometry, Preprocessing};
 pub use rle::Rle;
 pub use rng::{Purpose, Rng};
+pub use skeleton::{SKELETONS, Skeleton};
 pub use task::{Grouping, Head, LENGTH_UNIT, RAYS, Task};

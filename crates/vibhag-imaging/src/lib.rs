@@ -1,5 +1,5 @@
 //! Pure pixel algorithms: resampling, warping, connected components, contours, polygons, distances,
-//! objects as maps that a network learns, soft edges.
+//! objects and poses as maps that a network learns, soft edges.
 //!
 //! Coordinates are continuous and start at the image's corner: pixel `i` covers `[i, i + 1)` and
 //! its centre is `i + 0.5`. Resizing is then a pure scaling and mirroring is `x -> width - x`.
@@ -15,10 +15,14 @@ pub mod instances;
 pub mod matte;
 pub mod objects;
 pub mod polygon;
+pub mod pose;
 pub mod regions;
 pub mod resample;
 pub mod warp;
 pub mod watershed;
+
+mod gaussian;
+mod maxima;
 
 pub use blur::gaussian_blur;
 pub use components::{Components, Connectivity, label_components};

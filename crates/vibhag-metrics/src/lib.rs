@@ -4,6 +4,8 @@
 //! - Classes of pixels: [`EvaluationBuilder`] gives an [`Evaluation`] (IoU, Dice and their like).
 //! - Objects: [`InstanceEvaluationBuilder`] gives an [`InstanceEvaluation`] (COCO's average precision, that of the Data
 //!   Science Bowl and StarDist, counts); [`match_objects`] says which object is which.
+//! - Poses: [`KeypointEvaluationBuilder`] gives a [`KeypointEvaluation`] (COCO's average precision by the similarity of
+//!   keypoints, and the percentage of correct keypoints).
 //! - Things and stuff: [`PanopticEvaluationBuilder`] gives a [`PanopticEvaluation`] (panoptic quality);
 //!   [`match_segments`] says which segment is which.
 //!
@@ -18,6 +20,7 @@ pub mod counts;
 pub mod evaluation;
 pub mod functions;
 pub mod instances;
+pub mod keypoints;
 pub mod overlaps;
 pub mod panoptic;
 
@@ -37,6 +40,10 @@ pub use instances::{
     CountPair, INSTANCE_METRICS, InstanceClassScore, InstanceEvaluation, InstanceEvaluationBuilder, InstanceImageScore,
     InstanceMetric, MAX_DETECTIONS, Matching, SizeHistogram, SizePair, count_bias, count_error, count_mae,
     match_objects,
+};
+pub use keypoints::{
+    JointScore, KEYPOINT_METRICS, KeypointEvaluation, KeypointEvaluationBuilder, KeypointImageScore, KeypointMetric,
+    MAX_PEOPLE, PCK_ALPHA, PCK_ALPHAS, PckReference, reference_length,
 };
 pub use overlaps::{Overlap, Overlaps};
 pub use panoptic::{

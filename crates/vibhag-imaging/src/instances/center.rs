@@ -4,6 +4,7 @@ use vibhag_core::{Grouping, Result};
 
 use super::objects::{Objects, check, finish, for_each_row, tally};
 use crate::distance::nearest;
+use crate::maxima::local_maxima;
 
 /// Objects by votes for centres (Cheng et al., "Panoptic-DeepLab", CVPR 2020). All planes have `width * height` values.
 ///
@@ -31,7 +32,7 @@ pub fn decode_center(
     let [down, right] = offsets;
     let planes = [("things", things.len()), ("heat", heat.len()), ("offsets", down.len()), ("offsets", right.len())];
     check(width, height, &planes, grouping)?;
-    let peaks = peaks(heat, width, grouping);
+    let peaks = local_maxima(heat, width, grouping.peak_window / 2, grouping.objectness);
     let mut ids = vec![0; things.len()];
     if !peaks.is_empty() {
         let numbers = nearest_numbers(&peaks, width, height);
@@ -78,26 +79,4 @@ fn nearest_numbers(peaks: &[usize], width: usize, height: usize) -> Vec<u32> {
         }
     });
     nearest
-}
-
-/// The centres, in row-major order.
-///
-/// Only pixels that no direct neighbour beats are compared with the whole square, and of these a square holds few, so the
-/// cost does not grow with the square.
-fn peaks(heat: &[f32], width: usize, grouping: &Grouping) -> Vec<usize> {
-    let height = heat.len() / width;
-    let reach = grouping.peak_window / 2;
-    let leads = |index: usize, reach: usize| {
-        let (x, y) = (index % width, index / width);
-        let value = heat[index];
-        let columns = x.saturating_sub(reach)..(x + reach + 1).min(width);
-        (y.saturating_sub(reach)..(y + reach + 1).min(height)).all(|row| {
-            let from = row * width + columns.start;
-            let others = &heat[from..row * width + columns.end];
-            // The comparison must be false for NaN.
-            others.iter().enumerate().all(|(n, &other)| !(other > value || (other == value && from + n < index)))
-        })
-    };
-    let is_peak = |index: &usize| leads(*index, reach.min(1)) && leads(*index, reach);
-    (0..heat.len()).filter(|&index| heat[index] >= grouping.objectness).filter(is_peak).collect()
 }

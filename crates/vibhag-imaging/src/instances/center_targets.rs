@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use super::extent::{Extent, extents};
 use super::targets::{is_object, write_known};
+use crate::gaussian::raise;
 
-/// Heat is drawn up to this many deviations away.
-const REACH: f64 = 3.0;
 /// Objects with fewer pixels are small: the paper's 64x64 in crops of 513 pixels and more, here in windows of half that.
 const SMALL: usize = 32 * 32;
 
@@ -29,7 +28,7 @@ pub(super) fn write(ids: &[u32], width: usize, planes: &mut [f32]) {
     let mut centers = HashMap::new();
     for extent in extents(ids, width) {
         let center = center(&extent, ids, width);
-        draw(heat, width, center, deviation(extent.area));
+        raise(heat, width, center, deviation(extent.area));
         centers.insert(extent.id, (center, extent.area < SMALL));
     }
     for (y, row) in ids.chunks_exact(width).enumerate() {
@@ -77,24 +76,6 @@ fn center(extent: &Extent, ids: &[u32], width: usize) -> [f64; 2] {
 /// The two pixels (mostly one and the same) that hold a coordinate: halves lie on the edge between two.
 fn touched(value: f64) -> [usize; 2] {
     [(value - 0.5).ceil() as usize, (value + 0.5).floor() as usize]
-}
-
-fn draw(heat: &mut [f32], width: usize, [center_x, center_y]: [f64; 2], deviation: f64) {
-    let reach = REACH * deviation;
-    let span = |center: f64, side: usize| {
-        let from = (center - reach).ceil().max(0.0) as usize;
-        let to = ((center + reach).floor() as usize + 1).min(side);
-        from..to
-    };
-    let gauss = |distance: f64| (-0.5 * (distance / deviation).powi(2)).exp() as f32;
-    let columns = span(center_x, width);
-    let across: Vec<f32> = columns.clone().map(|x| gauss(x as f64 - center_x)).collect();
-    for y in span(center_y, heat.len() / width) {
-        let along = gauss(y as f64 - center_y);
-        for (value, factor) in heat[y * width + columns.start..y * width + columns.end].iter_mut().zip(&across) {
-            *value = value.max(along * factor);
-        }
-    }
 }
 
 #[cfg(test)]

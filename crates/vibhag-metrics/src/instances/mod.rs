@@ -9,8 +9,9 @@ pub mod evaluation;
 pub mod matching;
 pub mod registry;
 
+pub(crate) mod coco;
+
 mod assignment;
-mod coco;
 mod conventions;
 mod scene;
 mod summary;
@@ -20,3 +21,5 @@ pub use counting::{MAX_SIZES, count_bias, count_error, count_mae};
 pub use evaluation::{CountPair, InstanceClassScore, InstanceEvaluation, InstanceImageScore, SizeHistogram, SizePair};
 pub use matching::{Matching, match_objects};
 pub use registry::{INSTANCE_METRICS, InstanceMetric};
+
+pub(crate) use scene::Pair;

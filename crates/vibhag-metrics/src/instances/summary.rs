@@ -95,7 +95,7 @@ fn views(builder: &InstanceEvaluationBuilder) -> Averages {
         detections.sort_by(|a, b| b.score.total_cmp(&a.score));
         for view in View::ALL {
             let truths = kept().map(|kept| kept.truths[view as usize]).sum();
-            let of_class = average(&detections, view, truths);
+            let of_class = average(detections.iter().map(|detection| detection.outcomes[view as usize]), truths);
             averages.entry(view as usize).or_default().insert(class, of_class);
         }
     }

@@ -1,11 +1,11 @@
 //! COCO's average precision: precision at 101 recalls, each the best at that recall or beyond.
 
-use super::matching::{Detection, Outcome};
-use super::{THRESHOLDS, View};
+use super::THRESHOLDS;
+use super::matching::Outcome;
 
 const RECALLS: usize = 101;
 
-/// Average precision and recall of one class at each IoU threshold.
+/// Average precision and recall of one class at each threshold.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct ClassAverages {
     pub(crate) precision: [f64; THRESHOLDS],
@@ -14,15 +14,14 @@ pub(crate) struct ClassAverages {
 
 /// Averages of a class with `truths` true objects; `None` without any.
 ///
-/// `detections` are by falling score, equal ones in the order of the images.
-pub(crate) fn average(detections: &[Detection], view: View, truths: u64) -> Option<ClassAverages> {
+/// `outcomes` are those of the predictions by falling score, equal ones in the order of the images.
+pub(crate) fn average(outcomes: impl Iterator<Item = Outcome> + Clone, truths: u64) -> Option<ClassAverages> {
     if truths == 0 {
         return None;
     }
     let mut averages = ClassAverages::default();
     for threshold in 0..THRESHOLDS {
-        let outcomes = detections.iter().map(|detection| detection.outcomes[view as usize]);
-        (averages.precision[threshold], averages.recall[threshold]) = curve(outcomes, 1 << threshold, truths);
+        (averages.precision[threshold], averages.recall[threshold]) = curve(outcomes.clone(), 1 << threshold, truths);
     }
     Some(averages)
 }

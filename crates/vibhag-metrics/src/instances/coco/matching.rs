@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::scene::{Pair, Scene};
 use super::{View, thresholds};
 
-/// What became of a prediction, a bit for each IoU threshold.
+/// What became of a prediction, a bit for each threshold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// It has a partner.
@@ -39,7 +39,7 @@ pub(crate) fn detections(scene: &Scene, boxes: &[Pair], boundaries: &[Pair], mos
     for object in &scene.truth {
         let truths = &mut classes.entry(object.class).or_default().truths;
         for (count, view) in truths.iter_mut().zip(View::ALL) {
-            *count += u64::from(!object.crowd && view.holds(object.area));
+            *count += u64::from(!object.crowd && view.holds(object.area as f64));
         }
     }
     let mut order: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
@@ -82,17 +82,52 @@ fn by_prediction(scene: &Scene, pairs: &[Pair]) -> Vec<Vec<Pair>> {
 }
 
 fn match_view(scene: &Scene, view: View, order: &[usize], choices: &[Vec<Pair>]) -> Vec<Outcome> {
-    let ignored: Vec<bool> = scene.truth.iter().map(|object| object.crowd || !view.holds(object.area)).collect();
-    let mut outcomes = vec![Outcome::default(); order.len()];
+    let truths: Vec<Truth> = scene
+        .truth
+        .iter()
+        .map(|object| Truth { crowd: object.crowd, ignored: object.crowd || !view.holds(object.area as f64) })
+        .collect();
+    let choosers: Vec<Chooser<'_>> = order
+        .iter()
+        .map(|&predicted| Chooser {
+            pairs: &choices[predicted],
+            outside: !view.holds(scene.predicted[predicted].area as f64),
+        })
+        .collect();
+    match_greedily(&truths, &choosers)
+}
+
+/// A true object that predictions choose from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Truth {
+    /// Many predictions may have it as their partner.
+    pub(crate) crowd: bool,
+    /// It counts as nothing.
+    pub(crate) ignored: bool,
+}
+
+/// A prediction that chooses a partner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chooser<'a> {
+    /// The true objects that it is at least half like, by their places.
+    pub(crate) pairs: &'a [Pair],
+    /// Out of the range of sizes, so that it counts as nothing without a partner.
+    pub(crate) outside: bool,
+}
+
+/// What becomes of predictions that choose one after the other, each the free true object that it is most like; of equal
+/// ones the last.
+pub(crate) fn match_greedily(truths: &[Truth], choosers: &[Chooser<'_>]) -> Vec<Outcome> {
+    let mut outcomes = vec![Outcome::default(); choosers.len()];
     for (bit, threshold) in thresholds().into_iter().enumerate().map(|(index, t)| (1u16 << index, t)) {
-        let mut taken = vec![false; scene.truth.len()];
-        for (outcome, &predicted) in outcomes.iter_mut().zip(order) {
+        let mut taken = vec![false; truths.len()];
+        for (outcome, chooser) in outcomes.iter_mut().zip(choosers) {
             let mut choice: Option<usize> = None;
             let mut least = threshold;
             // True objects that count come first; the others are looked at only where none of them will do.
             for pass in [false, true] {
-                for pair in choices[predicted].iter().filter(|pair| ignored[pair.truth] == pass) {
-                    let free = !taken[pair.truth] || scene.truth[pair.truth].crowd;
+                for pair in chooser.pairs.iter().filter(|pair| truths[pair.truth].ignored == pass) {
+                    let free = !taken[pair.truth] || truths[pair.truth].crowd;
                     if free && pair.iou >= least {
                         least = pair.iou;
                         choice = Some(pair.truth);
@@ -106,9 +141,9 @@ fn match_view(scene: &Scene, view: View, order: &[usize], choices: &[Vec<Pair>])
                 Some(truth) => {
                     taken[truth] = true;
                     outcome.matched |= bit;
-                    outcome.ignored |= if ignored[truth] { bit } else { 0 };
+                    outcome.ignored |= if truths[truth].ignored { bit } else { 0 };
                 }
-                None if !view.holds(scene.predicted[predicted].area) => outcome.ignored |= bit,
+                None if chooser.outside => outcome.ignored |= bit,
                 None => {}
             }
         }

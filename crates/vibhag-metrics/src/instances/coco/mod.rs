@@ -5,12 +5,12 @@ mod average;
 mod matching;
 
 pub(crate) use average::{ClassAverages, average};
-pub(crate) use matching::{Detection, Detections, detections};
+pub(crate) use matching::{Chooser, Detection, Detections, Outcome, Truth, detections, match_greedily};
 
-/// Number of IoU thresholds.
+/// Number of thresholds of the IoU, or of the similarity of poses.
 pub(crate) const THRESHOLDS: usize = 10;
 
-/// The IoU thresholds 0.50, 0.55, ..., 0.95 as numpy's `linspace` gives them: 0.90 is a little less.
+/// The thresholds 0.50, 0.55, ..., 0.95 as numpy's `linspace` gives them: 0.90 is a little less.
 pub(crate) fn thresholds() -> [f64; THRESHOLDS] {
     let step = (0.95 - 0.5) / (THRESHOLDS - 1) as f64;
     std::array::from_fn(|index| if index == THRESHOLDS - 1 { 0.95 } else { 0.5 + index as f64 * step })
@@ -38,12 +38,12 @@ impl View {
         [Self::Masks, Self::Small, Self::Medium, Self::Large, Self::Boxes, Self::Boundaries];
 
     /// Whether an object of `area` pixels counts; both ends belong to the range.
-    pub(crate) fn holds(self, area: u64) -> bool {
+    pub(crate) fn holds(self, area: f64) -> bool {
         match self {
             Self::Masks | Self::Boxes | Self::Boundaries => true,
-            Self::Small => area <= 32 * 32,
-            Self::Medium => (32 * 32..=96 * 96).contains(&area),
-            Self::Large => area >= 96 * 96,
+            Self::Small => area <= 32.0 * 32.0,
+            Self::Medium => (32.0 * 32.0..=96.0 * 96.0).contains(&area),
+            Self::Large => area >= 96.0 * 96.0,
         }
     }
 }
