@@ -83,8 +83,8 @@ fn pixels_of_small_objects_weigh_more_in_flows() {
     let (width, height) = (50, 32);
     let ids: Vec<u32> = (0..width * height)
         .map(|index| match (index % width, index / width) {
-            (0..32, _) => 3,
-            (33..41, 0..8) => 2,
+            (0..=31, _) => 3,
+            (33..=40, 0..=7) => 2,
             (45, 20) => 1,
             (49, _) => VOID,
             _ => 0,
@@ -97,7 +97,7 @@ fn pixels_of_small_objects_weigh_more_in_flows() {
             (1, _, _) => 4.0,
             (VOID, _, _) => 0.0,
             // Column 32 lies between the two.
-            (2 | 3, 31 | 33, 0..8) => 3.0,
+            (2 | 3, 31 | 33, 0..=7) => 3.0,
             (2, _, _) => 2.0,
             _ => 1.0,
         };
