@@ -15,7 +15,7 @@ type Look = [f64; 4];
 /// The kind of each sample, by index: a number that means nothing else. Samples without a readable image are of kind 0.
 ///
 /// k-means (Lloyd, 1982) over the mean of each colour and the deviation; middles are added farthest first (Gonzalez,
-/// 1985) until no image is farther than [`REACH`] from one. The result depends on the images alone.
+/// 1985) until no image is farther than 48 from one. The result depends on the images alone.
 pub fn kinds(fingerprint: &Fingerprint) -> Vec<usize> {
     let looks: Vec<Option<Look>> = fingerprint
         .samples
