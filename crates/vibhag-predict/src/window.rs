@@ -1,4 +1,4 @@
-//! Sliding windows over an image at its own resolution, blended by Gaussian weights
+//! Sliding windows over an image at its own resolution or magnified, blended by Gaussian weights
 //! (Isensee et al., nnU-Net, Nature Methods 2021).
 //!
 //! Rows of windows are accumulated in a band as high as one window. A row of pixels is final as

@@ -129,7 +129,7 @@ pub(super) fn choose_crop(
     side
 }
 
-/// Windows at the images' own resolution, large enough for the objects.
+/// Windows over the images, magnified by `scale`, large enough for the objects.
 pub(super) fn choose_geometry(
     fingerprint: &Fingerprint,
     scale: f32,
