@@ -147,6 +147,64 @@ class Lite0UNet(nn.Module):
         return self.head(y)
 
 
+class Fpn(nn.Module):
+    """The sum of a feature pyramid's levels (Kirillov et al. 2019), refined to full resolution."""
+
+    def __init__(self, channels, pyramid, total, outputs):
+        """`channels`: of the maps at strides 1, 2, 4, ... (0 where there is none)."""
+        super().__init__()
+        full, half, *coarse = channels
+        self.lateral = nn.ModuleList(nn.Conv2d(c, pyramid, 1) for c in coarse)
+        self.levels = nn.ModuleList(
+            nn.ModuleList(conv_norm_relu(total if index else pyramid, total) for index in range(max(level, 1)))
+            for level in range(len(coarse))
+        )
+        self.reduce = nn.Conv2d(total, outputs, 1)
+        self.refine = nn.ModuleList(conv_norm_relu(outputs + c, outputs) for c in (half, full) if c)
+
+    def forward(self, maps):
+        *fine, quarter, eighth, sixteenth, last = maps
+        above, total = None, 0
+        for level, x in reversed(list(enumerate((quarter, eighth, sixteenth, last)))):
+            x = self.lateral[level](x)
+            above = x if above is None else x + F.interpolate(above, scale_factor=2.0, mode="nearest")
+            term = above
+            for convolution in self.levels[level]:
+                term = convolution(term)
+                if level:
+                    term = doubled(term)
+            total = term + total
+        x = self.reduce(total)
+        for index in range(2):
+            x = doubled(x)
+            if fine:
+                x = x + self.refine[index](torch.cat([x, fine.pop()], 1))
+        return x
+
+
+def conv_norm_relu(inputs, outputs):
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def doubled(x):
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class Lite0Fpn(nn.Module):
+    """The planner's network for several kinds of objects; `detail` is a convolution at full resolution, or none."""
+
+    def __init__(self, classes, detail=0):
+        super().__init__()
+        self.encoder = Lite0()
+        self.detail = conv_norm_relu(3, detail) if detail else None
+        self.decoder = Fpn([detail, *Lite0.CHANNELS], 192, 96, 32)
+        self.head = nn.Conv2d(32, classes, 3, padding=1)
+
+    def forward(self, x):
+        finest = [self.detail(x)] if self.detail else []
+        return self.head(self.decoder(finest + self.encoder(x)))
+
+
 # The names are those of `vibhag bench`'s results.
 NETWORKS = {
     "unet": lambda: UNet(3, 1, [64, 128, 256, 512, 1024]),

@@ -18,7 +18,7 @@ import torchvision
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from torch_networks import Lite0, Lite0UNet, UNet
+from torch_networks import Lite0, Lite0Fpn, Lite0UNet, UNet
 
 CRATE = Path(__file__).resolve().parents[2] / "crates/vibhag-nn"
 torch.set_num_threads(1)
@@ -104,6 +104,8 @@ def outputs():
         "unet-shallow-bilinear": (UNet(1, 3, [8, 12, 20], bilinear=True), (2, 1, 20, 32)),
         "unet-lite": (UNet(3, 2, [16, 32, 64, 128, 256]), (2, 3, 48, 32)),
         "unet+efficientnet-lite0": (Lite0UNet(2), (1, 3, 64, 96)),
+        "fpn+efficientnet-lite0": (Lite0Fpn(2), (1, 3, 64, 96)),
+        "fpn+efficientnet-lite0-detail": (Lite0Fpn(2, detail=16), (2, 3, 32, 64)),
         "unet+resnet18": (smp.Unet("resnet18", encoder_weights=None, in_channels=3, classes=2), (1, 3, 64, 32)),
         "unet+resnet34": (smp.Unet("resnet34", encoder_weights=None, in_channels=4, classes=1), (1, 4, 32, 32)),
     }

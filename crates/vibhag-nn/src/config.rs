@@ -5,14 +5,12 @@ use serde::{Deserialize, Serialize};
 use vibhag_core::{Error, Head, Result};
 
 use crate::blocks::{Order, Upsampling, conv_stack};
-use crate::decoders::{Decoder, PyramidUNet, SegNetDecoder, UNetDecoder};
+use crate::decoders::{Decoder, FpnDecoder, PyramidUNet, SegNetDecoder, UNetDecoder};
 use crate::encoders::{ENCODERS, Encoder, EncoderInfo, FeatureSpec, PlainEncoder, Vgg, encoder_info};
 use crate::heads::{ObjectHead, SemanticHead};
 use crate::init;
 use crate::network::{Network, Parts};
-use crate::registry::{
-    ARCHITECTURES, ArchitectureInfo, DECODER_CHANNELS, FLAT, PARTS, Prefixes, SMP, architecture_info,
-};
+use crate::registry::{ARCHITECTURES, ArchitectureInfo, FLAT, PARTS, Prefixes, SMP, architecture_info};
 
 /// A network's shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +34,8 @@ pub struct NetworkConfig {
     /// Widths of the architecture's own encoder, finest level first; their number is the depth.
     /// Empty with an encoder from the registry.
     pub widths: Vec<usize>,
-    /// Widths of the decoder over an encoder from the registry, coarse to fine. Empty otherwise.
+    /// Widths of a decoder that has widths of its own, coarse to fine: fpn's, and U-Net's over an encoder from the
+    /// registry. Empty otherwise.
     pub decoder_channels: Vec<usize>,
     /// How the decoder doubles the resolution.
     pub upsampling: Upsampling,
@@ -65,8 +64,8 @@ impl NetworkConfig {
             head: Head::Semantic,
             head_width: HEAD_WIDTH,
             widths: if own { info.widths.to_vec() } else { Vec::new() },
-            decoder_channels: if own { Vec::new() } else { DECODER_CHANNELS.to_vec() },
-            upsampling: if own { info.upsampling } else { Upsampling::Nearest },
+            decoder_channels: if own && architecture != FPN { Vec::new() } else { info.decoder_channels.to_vec() },
+            upsampling: if own || architecture == FPN { info.upsampling } else { Upsampling::Nearest },
             detail: 0,
         };
         config.check()?;
@@ -115,6 +114,7 @@ impl NetworkConfig {
             specs.insert(0, FeatureSpec { channels: self.detail, stride: 1 });
         }
         let decoder = match (self.architecture.as_str(), &self.encoder) {
+            (FPN, _) => Decoder::Fpn(FpnDecoder::new(&specs, &self.decoder_channels, device)?),
             (_, Some(_)) => Decoder::Pyramid(PyramidUNet::new(
                 &specs,
                 &self.decoder_channels,
@@ -127,7 +127,7 @@ impl NetworkConfig {
                 Decoder::UNet(UNetDecoder::new(&specs, self.upsampling, order, name != "segnet-lite", device)?)
             }
         };
-        let kernel = if self.encoder.is_some() || self.architecture == "segnet" { 3 } else { 1 };
+        let kernel = if self.encoder.is_some() || matches!(self.architecture.as_str(), "segnet" | FPN) { 3 } else { 1 };
         let head = SemanticHead::new(decoder.out_channels(), self.out_channels, kernel, device);
         let objects = (self.head != Head::Semantic)
             .then(|| ObjectHead::new(decoder.out_channels(), self.head_width, self.head.maps(), device));
@@ -138,7 +138,7 @@ impl NetworkConfig {
     pub(crate) fn prefixes(&self) -> Prefixes {
         match (&self.encoder, self.architecture.as_str()) {
             (Some(_), _) => SMP,
-            (None, "segnet") => PARTS,
+            (None, "segnet" | FPN) => PARTS,
             (None, _) => FLAT,
         }
     }
@@ -162,12 +162,18 @@ impl NetworkConfig {
             return Err(Error::config(format!("{} has its own encoder", info.name))
                 .hint(format!("leave the encoder out, or use {}", takers.join(", "))));
         }
-        let widths = if self.encoder.is_some() { &self.decoder_channels } else { &self.widths };
-        if widths.is_empty() || widths.contains(&0) || widths.len() > MAX_DEPTH {
-            let key = if self.encoder.is_some() { "decoder_channels" } else { "widths" };
-            return Err(
-                Error::config(format!("{key} needs 1 to {MAX_DEPTH} numbers above zero")).at(format!("{widths:?}"))
-            );
+        let own_encoder = self.encoder.is_none().then_some(("widths", &self.widths));
+        let own_widths = self.encoder.is_some() || self.architecture == FPN;
+        let own_decoder = own_widths.then_some(("decoder_channels", &self.decoder_channels));
+        for (key, widths) in own_encoder.into_iter().chain(own_decoder) {
+            if widths.is_empty() || widths.contains(&0) || widths.len() > MAX_DEPTH {
+                return Err(
+                    Error::config(format!("{key} needs 1 to {MAX_DEPTH} numbers above zero")).at(format!("{widths:?}"))
+                );
+            }
+        }
+        if self.architecture == FPN && self.upsampling != Upsampling::Bilinear {
+            return Err(Error::config("fpn upsamples bilinearly").at(format!("{:?}", self.upsampling)));
         }
         if self.architecture == "segnet" && self.upsampling != Upsampling::Unpooling {
             return Err(Error::config("SegNet upsamples by unpooling")
@@ -177,6 +183,9 @@ impl NetworkConfig {
         Ok(())
     }
 }
+
+/// The architecture whose decoder is the same over any encoder.
+const FPN: &str = "fpn";
 
 /// Hidden channels of an object head.
 const HEAD_WIDTH: usize = 32;

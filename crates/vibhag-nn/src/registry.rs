@@ -29,6 +29,8 @@ pub struct ArchitectureInfo {
     pub paper: &'static str,
     /// Widths of its own encoder, finest level first.
     pub widths: &'static [usize],
+    /// Widths of the decoder where it has widths of its own: always, or over an encoder that is not its own.
+    pub decoder_channels: &'static [usize],
     /// How its own decoder upsamples.
     pub upsampling: Upsampling,
     /// Whether an encoder of [`ENCODERS`](crate::ENCODERS) can take the place of its own.
@@ -42,6 +44,7 @@ pub const ARCHITECTURES: &[ArchitectureInfo] = &[
         summary: "VGG-16 encoder with batch normalisation, unpooling at the encoder's maxima",
         paper: "Badrinarayanan, Kendall and Cipolla, SegNet, TPAMI 2017",
         widths: &[64, 128, 256, 512, 512],
+        decoder_channels: &[],
         upsampling: Upsampling::Unpooling,
         takes_encoder: false,
     },
@@ -50,6 +53,7 @@ pub const ARCHITECTURES: &[ArchitectureInfo] = &[
         summary: "16-32-64-128 with a 256 bottleneck, conv-ReLU-BN, bilinear upsampling, no skips",
         paper: "after Badrinarayanan, Kendall and Cipolla, SegNet, TPAMI 2017",
         widths: &[16, 32, 64, 128, 256],
+        decoder_channels: &[],
         upsampling: Upsampling::Bilinear,
         takes_encoder: false,
     },
@@ -58,6 +62,7 @@ pub const ARCHITECTURES: &[ArchitectureInfo] = &[
         summary: "double convolutions 64..1024 with batch normalisation and skips, or over an encoder",
         paper: "Ronneberger, Fischer and Brox, U-Net, MICCAI 2015",
         widths: &[64, 128, 256, 512, 1024],
+        decoder_channels: &[256, 128, 64, 32, 16],
         upsampling: Upsampling::Transposed,
         takes_encoder: true,
     },
@@ -66,13 +71,20 @@ pub const ARCHITECTURES: &[ArchitectureInfo] = &[
         summary: "U-Net of a quarter of the width: 16..256",
         paper: "Ronneberger, Fischer and Brox, U-Net, MICCAI 2015",
         widths: &[16, 32, 64, 128, 256],
+        decoder_channels: &[],
         upsampling: Upsampling::Transposed,
         takes_encoder: false,
     },
+    ArchitectureInfo {
+        name: "fpn",
+        summary: "every level of a feature pyramid summed at stride 4, refined to full resolution: many kinds of objects",
+        paper: "Kirillov, Girshick, He and Dollar, Panoptic Feature Pyramid Networks, CVPR 2019",
+        widths: &[16, 32, 64, 128, 256],
+        decoder_channels: &[192, 96, 32],
+        upsampling: Upsampling::Bilinear,
+        takes_encoder: true,
+    },
 ];
-
-/// Channels of the decoder over an encoder, coarse to fine.
-pub(crate) const DECODER_CHANNELS: &[usize] = &[256, 128, 64, 32, 16];
 
 /// The architecture called `name`.
 pub fn architecture_info(name: &str) -> Option<&'static ArchitectureInfo> {

@@ -84,17 +84,26 @@ fn cases(in_channels: usize, out_channels: usize, takes: impl Fn(&str) -> bool) 
     let mut cases = Vec::new();
     for architecture in ARCHITECTURES {
         let mut config = NetworkConfig::new(architecture.name, None, in_channels, out_channels).unwrap();
-        config.widths = if architecture.name == "segnet" { vec![4, 4, 6, 6, 8] } else { vec![4, 6, 8] };
+        config.widths = match architecture.name {
+            "segnet" => vec![4, 4, 6, 6, 8],
+            "fpn" => vec![4, 6, 8, 10],
+            _ => vec![4, 6, 8],
+        };
+        let narrow = if architecture.name == "fpn" { vec![10, 8, 6] } else { vec![12, 10, 8, 6, 4] };
+        if !config.decoder_channels.is_empty() {
+            config.decoder_channels.clone_from(&narrow);
+        }
         cases.push(config);
         for encoder in ENCODERS.iter().filter(|entry| architecture.takes_encoder && takes(entry.name)) {
             let mut config =
                 NetworkConfig::new(architecture.name, Some(encoder.name), in_channels, out_channels).unwrap();
-            config.decoder_channels = vec![12, 10, 8, 6, 4];
+            config.decoder_channels.clone_from(&narrow);
+            if encoder.name == "efficientnet-lite0" {
+                cases.push(NetworkConfig { detail: 4, ..config.clone() });
+            }
             cases.push(config);
         }
     }
-    let detailed = NetworkConfig::new("unet", Some("efficientnet-lite0"), in_channels, out_channels).unwrap();
-    cases.push(NetworkConfig { decoder_channels: vec![12, 10, 8, 6, 4], detail: 4, ..detailed });
     for head in HEADS.iter().map(|entry| entry.head).filter(|head| *head != Head::Semantic) {
         let config = NetworkConfig::new("unet-lite", None, in_channels, out_channels).unwrap().with_head(head);
         cases.push(NetworkConfig { widths: vec![4, 6, 8], head_width: 6, ..config });
@@ -226,6 +235,12 @@ fn contradictory_configurations_are_errors() {
     let mut shallow = NetworkConfig::new("unet", Some("resnet18"), 3, 1).unwrap();
     shallow.decoder_channels.pop();
     assert!(shallow.init(&device, 0).unwrap_err().to_string().contains("5 widths"));
+    let mut shallow = NetworkConfig::new("fpn", None, 3, 1).unwrap();
+    shallow.widths.truncate(2);
+    assert!(shallow.init(&device, 0).unwrap_err().to_string().contains("stride 4"));
+    let mut wide = NetworkConfig::new("fpn", Some("resnet18"), 3, 1).unwrap();
+    wide.decoder_channels.push(8);
+    assert!(wide.init(&device, 0).unwrap_err().to_string().contains("3 widths"));
     let mut empty = NetworkConfig::new("unet", None, 3, 1).unwrap();
     empty.widths.clear();
     assert!(empty.init(&device, 0).is_err());
@@ -258,6 +273,7 @@ fn outputs_equal_pytorchs() {
     let mut shallow = of("unet", None, 1, 3);
     shallow.widths = vec![8, 12, 20];
     shallow.upsampling = vibhag_nn::blocks::Upsampling::Bilinear;
+    let detailed_fpn = NetworkConfig { detail: 16, ..of("fpn", Some("efficientnet-lite0"), 3, 2) };
     let cases = [
         ("segnet", narrow_segnet, [2, 3, 32, 64]),
         ("segnet-full", of("segnet", None, 3, 2), [1, 3, 32, 32]),
@@ -267,6 +283,8 @@ fn outputs_equal_pytorchs() {
         ("unet-lite", of("unet-lite", None, 3, 2), [2, 3, 48, 32]),
         ("unet-lite-odd", of("unet-lite", None, 3, 2), [1, 3, 37, 50]),
         ("unet+efficientnet-lite0", of("unet", Some("efficientnet-lite0"), 3, 2), [1, 3, 64, 96]),
+        ("fpn+efficientnet-lite0", of("fpn", Some("efficientnet-lite0"), 3, 2), [1, 3, 64, 96]),
+        ("fpn+efficientnet-lite0-detail", detailed_fpn, [2, 3, 32, 64]),
         ("unet+resnet18", of("unet", Some("resnet18"), 3, 2), [1, 3, 64, 32]),
         ("unet+resnet34", of("unet", Some("resnet34"), 4, 1), [1, 4, 32, 32]),
     ];

@@ -85,7 +85,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let batch = ((pixels / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
     because("loop.batch", format!("{batch} inputs of {width}x{height} fit the time and memory of a small machine"));
 
-    let (architecture, encoder) = choose_network(fingerprint, request, &mut because);
+    let kinds = if task.has_objects() { classes.classes.iter().filter(|class| class.thing).count() } else { 0 };
+    let (architecture, encoder) = choose_network(fingerprint, request, kinds, &mut because);
     let pretrained = choose_pretrained(encoder.as_deref(), request, &mut because);
     let channels = fingerprint.channels;
     let mut network =
@@ -246,20 +247,31 @@ fn choose_geometry(fingerprint: &Fingerprint, binary: bool, because: &mut impl F
 fn choose_network(
     fingerprint: &Fingerprint,
     request: &PlanRequest,
+    kinds: usize,
     because: &mut impl FnMut(&str, String),
 ) -> (String, Option<String>) {
+    let suitable = || {
+        if kinds > 1 {
+            let reason = format!("{kinds} kinds of objects: a feature pyramid learns soonest what a whole object is");
+            ("fpn".to_owned(), reason)
+        } else {
+            ("unet".to_owned(), "U-Net keeps fine outlines through its skips".to_owned())
+        }
+    };
     match (&request.architecture, &request.encoder) {
         (Some(architecture), encoder) => {
             because("network.architecture", "asked for".into());
             (architecture.clone(), encoder.clone())
         }
         (None, Some(encoder)) => {
-            because("network.architecture", "U-Net takes any encoder".into());
+            let (architecture, reason) = suitable();
+            because("network.architecture", format!("{reason}; it takes any encoder"));
             because("network.encoder", "asked for".into());
-            ("unet".into(), Some(encoder.clone()))
+            (architecture, Some(encoder.clone()))
         }
         (None, None) => {
-            because("network.architecture", "U-Net keeps fine outlines through its skips".into());
+            let (architecture, reason) = suitable();
+            because("network.architecture", reason);
             because(
                 "network.encoder",
                 format!(
@@ -267,7 +279,7 @@ fn choose_network(
                     fingerprint.usable
                 ),
             );
-            ("unet".into(), Some("efficientnet-lite0".into()))
+            (architecture, Some("efficientnet-lite0".into()))
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Decoders: from feature maps to one map for the head. A decoder sees an encoder only as a list
 //! of [`FeatureSpec`](crate::encoders::FeatureSpec).
 
+mod fpn;
 mod pyramid;
 mod segnet;
 mod unet;
 
 use burn::module::Module;
 
+pub use fpn::FpnDecoder;
 pub use pyramid::PyramidUNet;
 pub use segnet::SegNetDecoder;
 pub use unet::UNetDecoder;
@@ -21,6 +23,8 @@ pub enum Decoder {
     UNet(UNetDecoder),
     /// U-Net's decoder for backbone encoders.
     Pyramid(PyramidUNet),
+    /// A feature pyramid's levels, summed.
+    Fpn(FpnDecoder),
     /// SegNet's unpooling decoder.
     SegNet(SegNetDecoder),
 }
@@ -31,6 +35,7 @@ impl Decoder {
         match self {
             Self::UNet(decoder) => decoder.out_channels(),
             Self::Pyramid(decoder) => decoder.out_channels(),
+            Self::Fpn(decoder) => decoder.out_channels(),
             Self::SegNet(decoder) => decoder.out_channels(),
         }
     }
@@ -45,6 +50,7 @@ impl Decoder {
         match self {
             Self::UNet(decoder) => decoder.forward(engine, features),
             Self::Pyramid(decoder) => decoder.forward(engine, features),
+            Self::Fpn(decoder) => decoder.forward(engine, features),
             Self::SegNet(decoder) => decoder.forward(engine, features),
         }
     }

@@ -81,11 +81,14 @@ fn every_architecture_gives_the_networks_logits_at_any_size() {
 }
 
 #[test]
-fn unet_gives_the_networks_logits_over_every_encoder() {
-    for encoder in ENCODERS {
-        let mut config = NetworkConfig::new("unet", Some(encoder.name), 3, 2).unwrap();
-        config.decoder_channels = vec![12, 10, 8, 6, 4];
-        assert_equals_network(&config, &[[33, 47]]);
+fn decoders_give_the_networks_logits_over_every_encoder() {
+    for (name, widths) in [("unet", vec![12, 10, 8, 6, 4]), ("fpn", vec![10, 8, 6])] {
+        for encoder in ENCODERS {
+            let config = NetworkConfig::new(name, Some(encoder.name), 3, 2).unwrap();
+            assert_equals_network(&NetworkConfig { decoder_channels: widths.clone(), ..config }, &[[33, 47]]);
+        }
+        let config = NetworkConfig::new(name, Some("efficientnet-lite0"), 3, 2).unwrap();
+        assert_equals_network(&NetworkConfig { decoder_channels: widths, detail: 4, ..config }, &[[70, 33]]);
     }
     let mut config = NetworkConfig::new("unet", Some("efficientnet-lite0"), 1, 1).unwrap();
     config.decoder_channels = vec![12, 10, 8, 6, 4];
