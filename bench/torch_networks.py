@@ -197,8 +197,8 @@ class Lite0Fpn(nn.Module):
         super().__init__()
         self.encoder = Lite0()
         self.detail = conv_norm_relu(3, detail) if detail else None
-        self.decoder = Fpn([detail, *Lite0.CHANNELS], 192, 96, 32)
-        self.head = nn.Conv2d(32, classes, 3, padding=1)
+        self.decoder = Fpn([detail, *Lite0.CHANNELS], 192, 96, 16)
+        self.head = nn.Conv2d(16, classes, 3, padding=1)
 
     def forward(self, x):
         finest = [self.detail(x)] if self.detail else []

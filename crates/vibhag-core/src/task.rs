@@ -175,7 +175,8 @@ impl Grouping {
     /// The usual values of a head.
     pub fn of(head: Head) -> Self {
         match head {
-            Head::Center => Self { objectness: 0.1, ..Self::default() },
+            // Things of a scene may have holes of their own.
+            Head::Center => Self { objectness: 0.1, fill_holes: false, ..Self::default() },
             Head::Semantic | Head::Star | Head::Flow => Self::default(),
         }
     }

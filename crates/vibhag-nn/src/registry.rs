@@ -80,7 +80,7 @@ pub const ARCHITECTURES: &[ArchitectureInfo] = &[
         summary: "every level of a feature pyramid summed at stride 4, refined to full resolution: many kinds of objects",
         paper: "Kirillov, Girshick, He and Dollar, Panoptic Feature Pyramid Networks, CVPR 2019",
         widths: &[16, 32, 64, 128, 256],
-        decoder_channels: &[192, 96, 32],
+        decoder_channels: &[192, 96, 16],
         upsampling: Upsampling::Bilinear,
         takes_encoder: true,
     },

@@ -29,14 +29,7 @@ pub(crate) fn append_region(
         let row = mirror(top + y as isize, image.height()) * image.width() * channels;
         for column in &columns {
             let first = row + column;
-            match image.samples() {
-                Samples::U8(values) => {
-                    interleaved.extend(values[first..first + channels].iter().map(|&v| f32::from(v)));
-                }
-                Samples::U16(values) => {
-                    interleaved.extend(values[first..first + channels].iter().map(|&v| f32::from(v) / 257.0));
-                }
-            }
+            interleaved.extend((first..first + channels).map(|index| sample(image, index)));
         }
     }
     let start = out.len();

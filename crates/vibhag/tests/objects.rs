@@ -142,6 +142,26 @@ fn panoptic_scenes_are_generated_learnt_and_scored() {
 }
 
 #[test]
+fn several_kinds_of_objects_get_a_feature_pyramid() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenes = text(&dir.path().join("scenes"));
+    json(&["synth", &scenes, "--images", "6", "--size", "64x64", "--json"], 0);
+    let squares = text(&squares(&dir.path().join("squares")));
+    let architecture = |args: &[&str]| {
+        let output = vibhag(args);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let plan = String::from_utf8(output.stdout).unwrap();
+        plan.lines().find(|line| line.starts_with("architecture = ")).unwrap().to_owned()
+    };
+    let kinds = architecture(&["plan", &scenes, "--task", "panoptic"]);
+    assert!(kinds.starts_with("architecture = \"fpn\"") && kinds.contains("6 kinds"), "{kinds}");
+    let over = architecture(&["plan", &scenes, "--task", "panoptic", "--encoder", "resnet18"]);
+    assert!(over.starts_with("architecture = \"fpn\""), "{over}");
+    let one = architecture(&["plan", &squares, "--task", "instance"]);
+    assert!(one.starts_with("architecture = \"unet\""), "{one}");
+}
+
+#[test]
 fn formats_convert_and_say_what_is_lost() {
     let dir = tempfile::tempdir().unwrap();
     let data = text(&squares(&dir.path().join("data")));

@@ -14,7 +14,8 @@ pub const VOID: u32 = u32::MAX;
 ///
 /// - center: the heat is a Gaussian around the mean position of the object's pixels, its deviation a tenth of the square
 ///   root of the area, at least 1.5 and at most 8 pixels; of several objects the largest heat counts. Offsets lead from
-///   the pixel to that position.
+///   the pixel to that position. A pixel of an object with fewer than 1024 pixels weighs the square root of what it lacks
+///   more, at most four times as much as any other.
 /// - star: the object probability is the distance to the nearest pixel outside the object, as a share of its largest
 ///   value in the object; the border of the window is not outside. Distances are measured at pixels of objects whose row
 ///   and column are both even, and at all pixels of an object that has none of these; a ray also ends at the border of
