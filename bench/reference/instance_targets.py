@@ -26,9 +26,6 @@ def center(ids):
     for label in np.unique(ids[ids > 0]):
         y, x = np.nonzero(ids == label)
         cy, cx = y.mean(), x.mean()
-        if ids[int(round(cy)), int(round(cx))] != label:
-            nearest = np.argmin((y - cy) ** 2 + (x - cx) ** 2)
-            cy, cx = float(y[nearest]), float(x[nearest])
         sigma = np.clip(0.1 * np.sqrt(len(y)), 1.5, 8)
         near = (abs(yy - cy) <= 3 * sigma) & (abs(xx - cx) <= 3 * sigma)
         heat = np.maximum(heat, near * np.exp(-((yy - cy) ** 2 + (xx - cx) ** 2) / (2 * sigma**2)))

@@ -76,6 +76,23 @@ fn objects_are_as_many_and_as_large_as_asked() {
 }
 
 #[test]
+fn hard_scenes_have_smaller_and_further_hidden_objects() {
+    let table = classes();
+    let areas = |config: &SyntheticConfig| -> Vec<usize> {
+        let of = |index| {
+            let (_, truth) = sample(config, index).unwrap();
+            let areas = truth.areas();
+            truth.objects(&table).map(|id| areas[id as usize - 1]).collect::<Vec<_>>()
+        };
+        (0..60).flat_map(of).collect()
+    };
+    let usual = SyntheticConfig::new(128, 128, 4);
+    let tiny = |areas: &[usize]| areas.iter().filter(|&&area| area < 64).count() as f64 / areas.len() as f64;
+    let (usual, hard) = (areas(&usual), areas(&usual.hard()));
+    assert!(tiny(&usual) < 0.1 && tiny(&hard) > 0.2, "{} {}", tiny(&usual), tiny(&hard));
+}
+
+#[test]
 fn the_colour_of_an_object_tells_nothing_of_its_class() {
     let config = SyntheticConfig::new(128, 128, 2);
     let table = classes();
@@ -185,6 +202,7 @@ fn impossible_sets_are_refused_with_the_number() {
         (SyntheticConfig { things: 0..=501, ..small() }, "501"),
         (SyntheticConfig { radius: 0.0..=3.0, ..small() }, "0 to 3"),
         (SyntheticConfig { radius: 5.0..=f32::NAN, ..small() }, "NaN"),
+        (SyntheticConfig { visible: 1.5, ..small() }, "1.5"),
     ];
     for (config, number) in cases {
         let message = sample(&config, 0).unwrap_err().to_string();
@@ -201,11 +219,11 @@ proptest! {
     fn every_pixel_belongs_to_a_segment_and_every_segment_has_pixels(
         (width, height) in (1usize..90, 1usize..90),
         (few, more) in (0usize..6, 0usize..6),
-        (radius, factor) in (0.5f32..40.0, 1.0f32..4.0),
+        (radius, factor, visible) in (0.5f32..40.0, 1.0f32..4.0, 0.0f32..1.0),
         seed: u64, index: u64, void: bool,
     ) {
         let config = SyntheticConfig {
-            width, height, things: few..=few + more, radius: radius..=radius * factor, void, seed,
+            width, height, things: few..=few + more, radius: radius..=radius * factor, visible, void, seed,
         };
         let (image, truth) = sample(&config, index).unwrap();
         prop_assert_eq!((image.width(), image.height(), image.channels()), (width, height, 3));

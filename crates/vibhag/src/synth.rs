@@ -18,6 +18,8 @@ pub struct SynthRequest {
     pub first: u64,
     /// Height and width.
     pub size: (usize, usize),
+    /// Objects down to half the usual size, hidden down to a tenth.
+    pub hard: bool,
     /// Everything random follows from it.
     pub seed: u64,
     /// Name of the annotation format.
@@ -52,7 +54,8 @@ pub fn synth(request: &SynthRequest) -> Result<SynthResult> {
         return Err(Error::config("no image was asked for").hint("--images takes a number from 1 on"));
     }
     let (height, width) = request.size;
-    let config = SyntheticConfig::new(width, height, request.seed);
+    let usual = SyntheticConfig::new(width, height, request.seed);
+    let config = if request.hard { usual.hard() } else { usual };
     let range = request.first..request.first.saturating_add(request.images);
     // The writers of formats put copies of image files where their format wants them.
     let mut hidden = std::ffi::OsString::from(".");

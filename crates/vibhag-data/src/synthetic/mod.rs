@@ -4,8 +4,9 @@
 //! regard to it. An object that another one divides stays one segment. Stuff has textures and wavy borders; it covers
 //! whatever the objects leave, so that each pixel belongs to a segment.
 //!
-//! How hard it is: a scene of the usual 256 x 256 pixels has six objects of 8 to 60 pixels in radius; every third one is
-//! partly hidden, down to a tenth of it, and nine scenes in ten have such an object.
+//! How hard it is: a scene of the usual 256 x 256 pixels has six objects of 16 to 60 pixels in radius; every third one is
+//! partly hidden, down to a third of it, and nine scenes in ten have such an object. What is smaller or hidden further
+//! often shows nothing by which its shape could be told: [`SyntheticConfig::hard`] has such objects.
 //!
 //! Scene `index` depends on the configuration and `index` alone.
 
@@ -37,6 +38,8 @@ pub struct SyntheticConfig {
     /// From an object's centre to its farthest point, in pixels; small objects are as frequent as large ones on a
     /// logarithmic scale.
     pub radius: RangeInclusive<f32>,
+    /// The smallest share of an object's pixels that others leave to be seen, 0 to 1; at least 12 pixels are seen.
+    pub visible: f32,
     /// Leaves the pixels along the borders of segments without one, as hand-drawn truth often does.
     pub void: bool,
     /// Names the set: another seed, other scenes.
@@ -44,17 +47,24 @@ pub struct SyntheticConfig {
 }
 
 impl SyntheticConfig {
-    /// 3 to 9 objects an image whose radius is 1/32 to 15/64 of the shorter side: 8 to 60 pixels of 256.
+    /// 3 to 9 objects an image whose radius is 1/16 to 15/64 of the shorter side (16 to 60 pixels of 256), each seen to
+    /// a third at least.
     pub fn new(width: usize, height: usize, seed: u64) -> Self {
         let unit = width.min(height) as f32 / 256.0;
-        Self { width, height, things: 3..=9, radius: 8.0 * unit..=60.0 * unit, void: false, seed }
+        Self { width, height, things: 3..=9, radius: 16.0 * unit..=60.0 * unit, visible: 1.0 / 3.0, void: false, seed }
+    }
+
+    /// Objects of half that size too, and seen to a tenth at least.
+    #[must_use]
+    pub fn hard(self) -> Self {
+        Self { radius: self.radius.start() / 2.0..=*self.radius.end(), visible: 0.1, ..self }
     }
 
     /// Checks the numbers.
     ///
     /// # Errors
     /// A configuration error that names the value: a side of 0 or above 16384, more than 500 objects, a radius that is
-    /// not positive, or a range that is empty.
+    /// not positive, a range that is empty, or a share outside 0 to 1.
     pub fn validate(&self) -> Result<()> {
         let Self { width, height, things, radius, .. } = self;
         let side = 1..=16_384;
@@ -71,6 +81,10 @@ impl SyntheticConfig {
         if !(*radius.start() > 0.0 && radius.start() <= radius.end() && radius.end().is_finite()) {
             return Err(Error::config(format!("synthetic objects of radius {} to {}", radius.start(), radius.end()))
                 .hint("a radius is above 0, and the smaller one comes first"));
+        }
+        if !(0.0..=1.0).contains(&self.visible) {
+            return Err(Error::config(format!("synthetic objects seen to {} at least", self.visible))
+                .hint("the smallest share that is seen goes from 0 to 1"));
         }
         Ok(())
     }
@@ -107,7 +121,7 @@ pub fn classes() -> ClassTable {
 /// Scene `index`: an RGB image of 8 bits, and its truth.
 ///
 /// The segments are dense: the stuff that is seen, in class order, then the objects, from back to front. Each object
-/// has at least 12 visible pixels and at least a tenth of its pixels visible; void pixels are taken off after that.
+/// has at least 12 visible pixels and at least [`SyntheticConfig::visible`] of its pixels visible; void pixels are taken off after that.
 ///
 /// # Errors
 /// When the configuration is not valid.

@@ -9,8 +9,6 @@ use super::{STUFF, SyntheticConfig};
 
 /// The fewest pixels that are seen of an object.
 const VISIBLE: usize = 12;
-/// The smallest share of its pixels that are seen, as 1 / this.
-const VISIBLE_SHARE: usize = 10;
 /// Places tried for an object.
 const TRIES: usize = 12;
 
@@ -118,7 +116,7 @@ impl Scene {
         };
         let whole = inside().count();
         let seen = inside().filter(|&index| self.owners[index] == 0).count();
-        if seen < VISIBLE || seen * VISIBLE_SHARE < whole {
+        if seen < VISIBLE || (seen as f32) < config.visible * whole as f32 {
             return false;
         }
         let number = self.objects.len() as u16 + 1;

@@ -13,7 +13,8 @@ use crate::encode::write_rgb_png;
 
 /// Scenes beyond have names of another length.
 const SCENES: u64 = 100_000;
-/// An annotation's number is that of its scene times this, plus that of its segment.
+/// An annotation's number is that of its image in the set times this, plus that of its segment: panoptic PNGs hold no
+/// numbers beyond 16777215.
 const SEGMENTS: u64 = 1000;
 
 /// Scenes of a synthetic set with their annotations. Nothing is on disk: scene 7 is called `synthetic-00007.png`, and
@@ -83,7 +84,7 @@ impl AnnotationSource for SyntheticSource {
         let scene = self.first + index as u64;
         let truth = super::truth(&self.config, scene)?;
         let annotation = |((number, segment), mask): ((u64, Segment), Rle)| Annotation {
-            id: scene * SEGMENTS + number,
+            id: index as u64 * SEGMENTS + number,
             category: usize::from(segment.class),
             shape: Shape::Mask(mask),
             crowd: false,

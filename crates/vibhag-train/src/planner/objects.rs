@@ -15,8 +15,6 @@ const MOST_SCALE: f32 = 2.0;
 /// Sides of the windows that are learnt from are multiples of this, at least [`SMALLEST_CROP`].
 const CROP_STEP: usize = 64;
 const SMALLEST_CROP: usize = 128;
-/// Against the extent of the objects.
-const CROP_ROOM: f32 = 1.25;
 /// Context that an object has around it at least, in pixels.
 const MARGIN: f32 = 16.0;
 
@@ -117,7 +115,7 @@ pub(super) fn choose_crop(
     because: &mut impl FnMut(&str, String),
 ) -> usize {
     let extent = fingerprint.objects.as_ref().map_or(0.0, |objects| objects.extent_95 as f32 * scale);
-    let steps = (extent * CROP_ROOM / CROP_STEP as f32).ceil() as usize;
+    let steps = (extent / CROP_STEP as f32).ceil() as usize;
     let (height, width) = geometry.size();
     let side = (steps * CROP_STEP).max(SMALLEST_CROP).min(height.min(width));
     because(
@@ -184,7 +182,7 @@ mod tests {
     fn windows_to_learn_from_show_objects_whole() {
         let window = Geometry::Window { height: 256, width: 256 };
         let crop = |extent, geometry| choose_crop(&fingerprint(100, 300, extent), 1.0, &geometry, &mut |_, _| {});
-        assert_eq!([crop(0, window), crop(56, window), crop(110, window), crop(400, window)], [128, 128, 192, 256]);
+        assert_eq!([crop(0, window), crop(56, window), crop(110, window), crop(400, window)], [128, 128, 128, 256]);
         assert_eq!(crop(56, Geometry::Window { height: 64, width: 96 }), 64);
     }
 

@@ -178,7 +178,7 @@ pub(crate) enum Command {
         /// Folder to write, new or empty
         output: PathBuf,
         /// Scenes
-        #[arg(long, default_value_t = 400)]
+        #[arg(long, default_value_t = 1000)]
         images: u64,
         /// Number of the first scene; sets of one seed and other numbers share no scene
         #[arg(long, default_value_t = 0)]
@@ -186,6 +186,9 @@ pub(crate) enum Command {
         /// Rows x columns
         #[arg(long, default_value = "256x256")]
         size: String,
+        /// Objects down to half the usual size, hidden down to a tenth of them instead of a third
+        #[arg(long)]
+        hard: bool,
         /// Everything random follows from it
         #[arg(long, default_value_t = 0)]
         seed: u64,

@@ -165,9 +165,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             let pixels_lost = result.round_trip.missing > 0 || result.round_trip.min_iou < 1.0;
             Ok(findings(!result.failed.is_empty() || !result.faults.is_empty() || pixels_lost))
         }
-        Command::Synth { output, images, first, size, seed, format, common } => {
+        Command::Synth { output, images, first, size, hard, seed, format, common } => {
             let size = parse_size(&size)?;
-            let result = synth::synth(&SynthRequest { out: output, images, first, size, seed, format })?;
+            let result = synth::synth(&SynthRequest { out: output, images, first, size, hard, seed, format })?;
             if common.json {
                 json(&result)?;
             } else {
