@@ -13,6 +13,14 @@ use vibhag_data::decode::is_image_path;
 /// # Errors
 /// When an input names nothing: silence would look like success.
 pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
+    expand_kind(inputs, &is_image_path, "image")
+}
+
+/// As [`expand`], with the files of a folder that `wanted` accepts; `what` they are called in errors.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_kind(inputs: &[String], wanted: &dyn Fn(&Path) -> bool, what: &str) -> Result<Vec<PathBuf>> {
     let mut found = BTreeSet::new();
     for input in inputs {
         let path = Path::new(input);
@@ -22,7 +30,7 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
         } else if path.is_dir() {
             for entry in std::fs::read_dir(path).map_err(|e| Error::io(path, e))? {
                 let file = entry.map_err(|e| Error::io(path, e))?.path();
-                if file.is_file() && is_image_path(&file) {
+                if file.is_file() && wanted(&file) {
                     matched.push(file);
                 }
             }
@@ -32,9 +40,9 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
             matched.extend(matches.filter_map(std::result::Result::ok).filter(|file| file.is_file()));
         }
         if matched.is_empty() {
-            return Err(Error::new(ErrorKind::Io, "no image found")
+            return Err(Error::new(ErrorKind::Io, format!("no {what} found"))
                 .at_path(path)
-                .hint("name image files, a folder of images, or a pattern in quotes"));
+                .hint(format!("name {what} files, a folder of {what}s, or a pattern in quotes")));
         }
         found.extend(matched);
     }
