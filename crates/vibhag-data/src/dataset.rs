@@ -92,9 +92,12 @@ pub struct OpenOptions {
 pub fn open(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     if let Some(format) = annotation_format(root, options)? {
         if let Some(values) = &options.foreground {
-            return Err(Error::config(format!("the foreground {values} names values of masks, and {} has objects", format.name))
-                .at_path(root)
-                .hint("leave --foreground out, or give label masks"));
+            return Err(Error::config(format!(
+                "the foreground {values} names values of masks, and {} has objects",
+                format.name
+            ))
+            .at_path(root)
+            .hint("leave --foreground out, or give label masks"));
         }
         return annotated::open(root, format);
     }
@@ -183,7 +186,8 @@ fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) 
         let void = coding.entries.iter().find(|entry| Some(entry.label) == classes.ignore);
         let void = match void.map(|entry| entry.value) {
             Some(MaskValue::Color(color)) => {
-                let what = format!("the masks are colours, of which {color:?} is void: what the {foreground} is is unclear");
+                let what =
+                    format!("the masks are colours, of which {color:?} is void: what the {foreground} is is unclear");
                 return Err(Error::config(what)
                     .at_path(root)
                     .hint(format!("list background and {foreground} with their colours in classes.toml")));

@@ -74,9 +74,8 @@ impl MaskPairs {
     /// When a mask cannot be read, holds an unexpected value, or the sizes differ.
     pub fn load(&self, index: usize) -> Result<(LabelMap, LabelMap)> {
         let (_, truth_path, pred_path) = &self.pairs[index];
-        let read = |path: &Path, coding: &MaskCoding| {
-            coding.decode(&read_mask(path)?).map_err(|error| error.at_path(path))
-        };
+        let read =
+            |path: &Path, coding: &MaskCoding| coding.decode(&read_mask(path)?).map_err(|error| error.at_path(path));
         let (truth, pred) = (read(truth_path, &self.coding)?, read(pred_path, &self.predicted)?);
         truth.same_size(&pred, "true and predicted mask").map_err(|error| {
             error

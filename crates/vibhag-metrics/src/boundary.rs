@@ -145,10 +145,10 @@ mod tests {
         let truth = LabelMap::new(4, 1, vec![0, 1, 255, 255]).unwrap();
         let found = LabelMap::new(4, 1, vec![0, 1, 1, 0]).unwrap();
         let counts = boundary_counts(&truth, &found, 2, Some(255));
-        assert_eq!(counts.iter().map(|c| (c.true_positive, c.false_positive, c.false_negative)).collect::<Vec<_>>(), [
-            (1, 0, 0),
-            (1, 0, 0)
-        ]);
+        assert_eq!(
+            counts.iter().map(|c| (c.true_positive, c.false_positive, c.false_negative)).collect::<Vec<_>>(),
+            [(1, 0, 0), (1, 0, 0)]
+        );
     }
 
     proptest! {

@@ -139,11 +139,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     if is_body {
         body::add_edges(&mut loss, &mut because);
     }
-    let mut augment = if is_body {
-        body::choose_augmentation(&mut because)
-    } else {
-        choose_augmentation(dataset, &mut because)
-    };
+    let mut augment =
+        if is_body { body::choose_augmentation(&mut because) } else { choose_augmentation(dataset, &mut because) };
     if task.has_objects() && !is_scene(dataset) {
         (augment.brightness, augment.gamma) = (0.4, 1.0);
         augment.grey_probability = 0.1;
@@ -171,14 +168,13 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             (None, Some(20.0))
         }
     };
-    let val_fraction =
-        if task.has_objects() {
-            objects::choose_val_fraction(fingerprint, &mut because)
-        } else if is_body {
-            body::choose_val_fraction(fingerprint, &mut because)
-        } else {
-            VAL_FRACTION
-        };
+    let val_fraction = if task.has_objects() {
+        objects::choose_val_fraction(fingerprint, &mut because)
+    } else if is_body {
+        body::choose_val_fraction(fingerprint, &mut because)
+    } else {
+        VAL_FRACTION
+    };
     let (tta, views) = if is_body || is_scene(dataset) {
         (Flips::Horizontal, "mirror images of a scene are scenes, upside-down ones are not")
     } else {

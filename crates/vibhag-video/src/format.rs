@@ -64,9 +64,8 @@ const fn png(pixels: &'static str) -> Encoding {
 }
 
 /// Endings of files that are taken for videos to read; ffmpeg reads more, whatever their names are.
-const READABLE: &[&str] = &[
-    "mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "flv", "mpg", "mpeg", "ts", "mts", "m2ts", "3gp", "ogv", "mxf",
-];
+const READABLE: &[&str] =
+    &["mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "flv", "mpg", "mpeg", "ts", "mts", "m2ts", "3gp", "ogv", "mxf"];
 
 /// Whether the ending of `path` is one of videos.
 pub fn is_video_path(path: &Path) -> bool {

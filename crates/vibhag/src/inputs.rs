@@ -49,6 +49,28 @@ pub fn expand_kind(inputs: &[String], wanted: &dyn Fn(&Path) -> bool, what: &str
     Ok(found.into_iter().collect())
 }
 
+/// The file stems; where two inputs share one, the extension or a number tells them apart.
+pub(crate) fn unique_names(images: &[PathBuf]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    images
+        .iter()
+        .map(|path| {
+            let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+            let mut name = text(path.file_stem());
+            if !taken.insert(name.clone()) {
+                name = text(path.file_name()).replace('.', "_");
+                let base = name.clone();
+                let mut number = 2;
+                while !taken.insert(name.clone()) {
+                    name = format!("{base}_{number}");
+                    number += 1;
+                }
+            }
+            name
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +86,11 @@ mod tests {
         let names: Vec<_> = found.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.jpg", "b.png"]);
         assert!(expand(&[format!("{root}/*.bmp")]).is_err());
+    }
+
+    #[test]
+    fn equal_stems_do_not_overwrite_each_other() {
+        let paths = ["a/x.png", "b/x.jpg", "c/x.jpg", "c/y.v2.png"].map(PathBuf::from);
+        assert_eq!(unique_names(&paths), ["x", "x_jpg", "x_jpg_2", "y.v2"]);
     }
 }

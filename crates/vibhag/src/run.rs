@@ -157,9 +157,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             ignore: plan.data.ignore,
             ..open_options(format, plan.task, plan.preset, plan.data.foreground.clone().or(request.foreground.clone()))
         },
-        None => {
-            open_options(format, request.wishes.task(), request.wishes.preset, request.foreground.clone())
-        }
+        None => open_options(format, request.wishes.task(), request.wishes.preset, request.foreground.clone()),
     };
     let examined = examine_with(&data, &reading, request.quiet)?;
     refuse_faults(&examined.faults, request.skip_bad)?;

@@ -238,9 +238,13 @@ mod tests {
 
     #[test]
     fn presets_are_valid_and_none_changes_nothing() {
-        for config in
-            [AugmentConfig::default(), AugmentConfig::medical(), AugmentConfig::body(), AugmentConfig::street(), AugmentConfig::none()]
-        {
+        for config in [
+            AugmentConfig::default(),
+            AugmentConfig::medical(),
+            AugmentConfig::body(),
+            AugmentConfig::street(),
+            AugmentConfig::none(),
+        ] {
             config.validate().unwrap();
         }
         assert!(!AugmentConfig::none().moves_pixels());

@@ -46,8 +46,10 @@ impl Edge {
         let mut weights = inputs.pixel_weights();
         let [n, _, height, width] = weights.dims();
         if let Some(labels) = inputs.labels() {
-            let band: Vec<f32> =
-                labels.chunks_exact((height * width).max(1)).flat_map(|image| near_edges(image, width, self.reach)).collect();
+            let band: Vec<f32> = labels
+                .chunks_exact((height * width).max(1))
+                .flat_map(|image| near_edges(image, width, self.reach))
+                .collect();
             weights = weights * Tensor::from_data(TensorData::new(band, [n, 1, height, width]), &log_p.device());
         }
         let total = weights.clone().sum();

@@ -28,9 +28,12 @@ pub(super) fn check(classes: &ClassTable, format: &str) -> Result<()> {
     if classes.is_binary() {
         return Ok(());
     }
-    Err(Error::config(format!("the body preset cuts out one foreground class, and {format} has {} classes", classes.len()))
-        .at(classes.names().join(", "))
-        .hint("merge the values of label masks with --foreground, such as --foreground 1..58"))
+    Err(Error::config(format!(
+        "the body preset cuts out one foreground class, and {format} has {} classes",
+        classes.len()
+    ))
+    .at(classes.names().join(", "))
+    .hint("merge the values of label masks with --foreground, such as --foreground 1..58"))
 }
 
 /// Whole images at their own aspect (bodies are tall, and so are photos of them), as large as the minutes allow.

@@ -113,18 +113,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(findings(failed > 0))
         }
-        Command::Cutout {
-            inputs,
-            model,
-            background,
-            alpha,
-            output,
-            seconds,
-            no_smoothing,
-            fast,
-            device,
-            common,
-        } => {
+        Command::Cutout { inputs, model, background, alpha, output, seconds, no_smoothing, fast, device, common } => {
             let request = CutoutRequest {
                 model,
                 inputs,
