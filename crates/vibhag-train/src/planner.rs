@@ -105,7 +105,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let (height, width) = crop.map_or(geometry.size(), |crop| (crop, crop));
     // Every pixel of a window with objects teaches something, so half the batch and twice the steps learn faster.
     let pixels = if task.has_objects() { BATCH_PIXELS / 2.0 } else { BATCH_PIXELS };
-    let batch = ((pixels / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
+    let least = if is_body { body::LEAST_BATCH } else { 2 };
+    let batch = ((pixels / (height * width) as f64).round() as usize).clamp(least, 16).min(fingerprint.usable);
     because("loop.batch", format!("{batch} inputs of {width}x{height} fit the time and memory of a small machine"));
 
     let kinds = if task.has_objects() { classes.classes.iter().filter(|class| class.thing).count() } else { 0 };

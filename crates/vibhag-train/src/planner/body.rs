@@ -9,6 +9,8 @@ use super::STRIDE;
 
 /// Pixels of input that two CPU cores train on in a minute with the planner's network, roughly.
 const PIXELS_PER_MINUTE: f64 = 30e6;
+/// Photos in a step at least: fewer make the statistics of normalisation unsteady.
+pub(super) const LEAST_BATCH: usize = 4;
 /// How often a photo should be seen: a pretrained encoder needs no more to find people.
 const VIEWS: f64 = 30.0;
 /// Fewest and most pixels of an input. Below, hands and feet go; above, what is gained lies within the width of the edges
