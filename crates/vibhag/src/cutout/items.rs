@@ -50,10 +50,10 @@ pub(super) struct Item {
     pub(super) target: PathBuf,
 }
 
-/// What `request` names, files in order of their paths and then webcams. The folder of the results is made.
+/// What `request` names, files in order of their paths and then webcams.
 ///
 /// # Errors
-/// When an input names nothing, one file would have to hold several results, or the folder cannot be made.
+/// When an input names nothing, or one file would have to hold several results.
 pub(super) fn of(request: &CutoutRequest) -> Result<Vec<Item>> {
     let is_camera = |input: &String| Camera::parse(input).is_some() && !Path::new(input).exists();
     let (cameras, files): (Vec<String>, Vec<String>) = request.inputs.iter().cloned().partition(is_camera);
@@ -82,8 +82,6 @@ pub(super) fn of(request: &CutoutRequest) -> Result<Vec<Item>> {
             .at_path(&request.out)
             .hint("name a folder with -o"));
     }
-    std::fs::create_dir_all(&request.out)
-        .map_err(|error| Error::io(&request.out, error).hint("choose a writable folder with -o"))?;
     let paths: Vec<PathBuf> =
         sources.iter().map(|(_, source)| source.path().unwrap_or(Path::new("webcam")).to_owned()).collect();
     let names = inputs::unique_names(&paths);

@@ -113,7 +113,11 @@ pub fn cutout(request: &CutoutRequest) -> Result<Vec<Row>> {
     let mut behind_photos = (photos > 0).then_some(backdrop);
     let still = (photos > 0).then(|| Cutter::load(model, request.device, request.tta)).transpose()?;
     let moving = (photos < items.len()).then(|| Cutter::load(model, request.device, Some(Flips::None))).transpose()?;
-    let mut bar = ItemBar::new(photos, "cutting out", request.quiet);
+    for folder in items.iter().filter_map(|item| item.target.parent()).filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::io(folder, error).hint("choose a writable folder with -o"))?;
+    }
+    let mut bar = ItemBar::new(photos, "cutting out", request.quiet || photos == 0);
     let mut rows = Vec::with_capacity(items.len());
     for item in &items {
         let began = Instant::now();
