@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use vibhag_core::color::class_color;
-use vibhag_core::{Class, ClassTable, Error, Result, Rgb};
+use vibhag_core::{Class, ClassTable, Error, Foreground, Result, Rgb};
 
 use crate::coding::CodingKind;
 
@@ -37,6 +37,8 @@ pub struct Declaration {
     pub coding: Option<String>,
     /// Take the nearest expected mask value instead of refusing an unexpected one.
     pub snap: bool,
+    /// Mask values that are one foreground class together, such as `"1..58"`; every other one is background.
+    pub foreground: Option<Foreground>,
 }
 
 impl Declaration {
@@ -109,7 +111,7 @@ pub fn read(root: &Path) -> Result<Option<Declaration>> {
 fn parse_toml(text: &str) -> Result<Declaration> {
     toml::from_str(text).map_err(|error| {
         Error::config(error.message().to_owned())
-            .hint("write [[class]] tables with name and optional color = [r, g, b] and index; optional ignore, coding, snap")
+            .hint("write [[class]] tables with name and optional color = [r, g, b] and index; optional ignore, coding, snap, foreground")
             .because(error)
     })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, LabelMap, Result, Rgb};
+use vibhag_core::{ClassTable, Error, Foreground, LabelMap, Result, Rgb};
 
 use crate::mask::{MaskPixels, MaskValue, Occurrence, RawMask};
 
@@ -22,7 +22,7 @@ pub enum CodingKind {
     Levels,
     /// Colours stand for the classes.
     Colors,
-    /// Every value above 0 is foreground: instance numbers, or parts of one object.
+    /// Every value above 0 is foreground, or those that were named are: instance numbers, or parts of one object.
     Foreground,
     /// There are annotated objects instead of masks.
     Objects,
@@ -70,6 +70,9 @@ pub struct MaskCoding {
     pub entries: Vec<CodingEntry>,
     /// Take the nearest known value instead of refusing an unknown one.
     pub snap: bool,
+    /// The values that are foreground, of [`CodingKind::Foreground`]; none: every value above 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreground: Option<Foreground>,
 }
 
 /// A value that no class has.
@@ -92,19 +95,39 @@ impl MaskCoding {
             values.into_iter().map(|(value, label)| CodingEntry { value, label, name: name(label) }).collect();
         entries.sort_by_key(|entry| entry.value);
         entries.dedup_by_key(|entry| entry.value);
-        Self { kind, entries, snap: false }
+        Self { kind, entries, snap: false, foreground: None }
     }
 
     /// The label of `value`, or `None` when no class has it (and snapping is off).
     pub fn label_of(&self, value: MaskValue) -> Option<u16> {
         if self.kind == CodingKind::Foreground {
-            return Some(u16::from(!matches!(value, MaskValue::Value(0) | MaskValue::Color([0, 0, 0]))));
+            return Some(self.merged(value));
         }
         match self.entries.binary_search_by_key(&value, |entry| entry.value) {
             Ok(found) => Some(self.entries[found].label),
             Err(_) if self.snap => self.nearest(value),
             Err(_) => None,
         }
+    }
+
+    /// The grey value of void pixels, of [`CodingKind::Foreground`].
+    pub fn merged_void(&self) -> Option<u16> {
+        match self.entries.iter().find(|entry| entry.label > 1)?.value {
+            MaskValue::Value(value) if self.kind == CodingKind::Foreground => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Background, foreground or void of a coding that merges values.
+    fn merged(&self, value: MaskValue) -> u16 {
+        // Void is the one label above those of background and foreground.
+        if let Some(void) = self.entries.iter().find(|entry| entry.label > 1 && entry.value == value) {
+            return void.label;
+        }
+        u16::from(match (value, &self.foreground) {
+            (MaskValue::Value(value), Some(values)) => values.contains(value),
+            (value, _) => !matches!(value, MaskValue::Value(0) | MaskValue::Color([0, 0, 0])),
+        })
     }
 
     fn nearest(&self, value: MaskValue) -> Option<u16> {
@@ -223,7 +246,14 @@ impl fmt::Display for MaskCoding {
             CodingKind::NoMasks => return f.write_str("no masks"),
             CodingKind::Foreground => {
                 let name = self.entries.iter().find(|entry| entry.label == 1).map_or("foreground", |e| e.name.as_str());
-                return write!(f, "foreground masks: 0 = background, every other value = {name}");
+                match self.foreground.as_ref().filter(|values| **values != Foreground::above_zero()) {
+                    None => write!(f, "foreground masks: 0 = background, every other value = {name}")?,
+                    Some(values) => write!(f, "foreground masks: {values} = {name}, every other value = background")?,
+                }
+                return match self.entries.iter().find(|entry| entry.label > 1) {
+                    Some(void) => write!(f, ", {} = ignored", void.value),
+                    None => Ok(()),
+                };
             }
             CodingKind::Objects => {
                 let names: Vec<&str> = self.entries.iter().map(|entry| entry.name.as_str()).collect();

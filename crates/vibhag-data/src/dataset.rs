@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Image, LabelMap, Panoptic, Result, Task};
+use vibhag_core::{ClassTable, Error, Foreground, Image, LabelMap, Panoptic, Result, Task};
 
 use crate::annotated::{self, Annotated};
 use crate::annotations::{self, ANNOTATION_FORMATS, AnnotationFormat};
@@ -17,7 +17,7 @@ use crate::decide::decide;
 use crate::decode::{read_bytes, read_image};
 use crate::fault::Fault;
 use crate::formats::{self, Listing};
-use crate::mask::read_mask;
+use crate::mask::{MaskValue, read_mask};
 use crate::split::Split;
 use crate::survey::{self, MaskRecord, hash};
 
@@ -74,6 +74,13 @@ pub struct OpenOptions {
     pub snap: bool,
     /// What the data is wanted for; decides which formats are tried first.
     pub task: Task,
+    /// Mask values that are one foreground class together; every other one is background.
+    pub foreground: Option<Foreground>,
+    /// What the one foreground class is called where neither a class file nor the format says.
+    pub subject: Option<String>,
+    /// Take every value above 0 for the foreground where masks hold more than one class and `foreground` is not given; a
+    /// note of the data set says so.
+    pub merge: bool,
 }
 
 /// Opens the data set in folder `root`: recognises the format, pairs images with masks, looks
@@ -84,6 +91,14 @@ pub struct OpenOptions {
 /// understood.
 pub fn open(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     if let Some(format) = annotation_format(root, options)? {
+        if let Some(values) = &options.foreground {
+            return Err(Error::config(format!(
+                "the foreground {values} names values of masks, and {} has objects",
+                format.name
+            ))
+            .at_path(root)
+            .hint("leave --foreground out, or give label masks"));
+        }
         return annotated::open(root, format);
     }
     if !root.is_dir() {
@@ -123,8 +138,14 @@ fn annotation_format(root: &Path, options: &OpenOptions) -> Result<Option<&'stat
     Ok(found)
 }
 
+/// Names of a foreground that say nothing of what it is.
+const GENERIC: [&str; 2] = ["foreground", "object"];
+
 fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) -> Result<Dataset> {
-    let Listing { mut samples, mut declaration, foreground, notes, mut faults, .. } = listing;
+    let Listing { mut samples, mut declaration, mut foreground, mut notes, mut faults, .. } = listing;
+    if let Some(subject) = options.subject.as_ref().filter(|_| GENERIC.contains(&foreground.as_str())) {
+        foreground.clone_from(subject);
+    }
     if samples.is_empty() {
         return Err(Error::new(ErrorKind::MissingPair, "no image found")
             .at_path(root)
@@ -137,6 +158,7 @@ fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) 
     declaration.coding = options.coding.clone().or(declaration.coding);
     declaration.ignore = options.ignore.or(declaration.ignore);
     declaration.snap |= options.snap;
+    declaration.foreground = options.foreground.clone().or(declaration.foreground);
 
     let with_mask: Vec<(usize, PathBuf)> =
         samples.iter().enumerate().filter_map(|(i, sample)| Some((i, sample.mask.clone()?))).collect();
@@ -149,10 +171,35 @@ fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) 
         }
     }
     let records: Vec<MaskRecord> = masks.iter().flatten().cloned().collect();
-    let (coding, classes) = decide(&records, &declaration, &foreground).map_err(|error| match error.at.path {
-        Some(_) => error,
-        None => error.at_path(root),
-    })?;
+    let placed = |error: Error| if error.at.path.is_some() { error } else { error.at_path(root) };
+    let (mut coding, mut classes) = decide(&records, &declaration, &foreground).map_err(placed)?;
+    if options.merge && !records.is_empty() && !classes.is_binary() {
+        let note = format!(
+            "the masks hold {} classes; every value above 0 is taken for {foreground}. Name the values with --foreground, \
+             such as --foreground 1..{}",
+            classes.len(),
+            classes.len() - 1
+        );
+        // The whole result depends on it, so it is not left to those who read notes.
+        tracing::warn!("{note}");
+        notes.push(note);
+        let void = coding.entries.iter().find(|entry| Some(entry.label) == classes.ignore);
+        let void = match void.map(|entry| entry.value) {
+            Some(MaskValue::Color(color)) => {
+                let what =
+                    format!("the masks are colours, of which {color:?} is void: what the {foreground} is is unclear");
+                return Err(Error::config(what)
+                    .at_path(root)
+                    .hint(format!("list background and {foreground} with their colours in classes.toml")));
+            }
+            Some(MaskValue::Value(value)) => Some(value),
+            None => None,
+        };
+        let values = Foreground::above_zero();
+        declaration.foreground = Some(void.map_or(values.clone(), |void| values.without(void)));
+        declaration.ignore = void;
+        (coding, classes) = decide(&records, &declaration, &foreground).map_err(placed)?;
+    }
     classes.validate().map_err(|error| error.at_path(root))?;
     for (sample, record) in samples.iter().zip(&masks) {
         if let (Some(record), Some(path)) = (record, &sample.mask) {

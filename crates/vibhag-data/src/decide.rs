@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use vibhag_core::color::class_color;
-use vibhag_core::{Class, ClassTable, Error, Result, Rgb};
+use vibhag_core::{Class, ClassTable, Error, Foreground, Result, Rgb};
 
 use crate::classes::Declaration;
 use crate::coding::{CodingKind, MaskCoding};
@@ -37,6 +37,8 @@ pub(crate) fn decide(
     let (mut coding, classes) = if records.is_empty() {
         let table = named.map_or_else(|| ClassTable::binary(foreground), |(table, _)| table);
         (MaskCoding::new(CodingKind::NoMasks, [], &table), table)
+    } else if let Some(values) = &declared.foreground {
+        merged_coding(&pooled, named, foreground, declared.ignore, values)?
     } else {
         match wanted {
             Some(CodingKind::Foreground) => foreground_coding(named, foreground),
@@ -64,6 +66,33 @@ fn foreground_coding(named: Named, foreground: &str) -> (MaskCoding, ClassTable)
     let table = binary_table(named, foreground);
     let values = [(MaskValue::Value(0), 0), (MaskValue::Value(1), 1)];
     (MaskCoding::new(CodingKind::Foreground, values, &table), table)
+}
+
+/// The named `values` are one class, and every other one but void is background.
+fn merged_coding(
+    pooled: &Pooled,
+    named: Named,
+    foreground: &str,
+    ignore: Option<u16>,
+    values: &Foreground,
+) -> Result<(MaskCoding, ClassTable)> {
+    if pooled.has_colors && *values != Foreground::above_zero() {
+        return Err(Error::config(format!("the foreground {values} names grey values, and the masks are colours"))
+            .hint("give the colours in classes.toml, or --foreground 1.. for every colour but black"));
+    }
+    if let Some(value) = ignore.filter(|&value| values.contains(value)) {
+        return Err(Error::config(format!("the ignored value {value} is also foreground ({values})"))
+            .hint("leave it out of one of the two"));
+    }
+    let mut table = binary_table(named, foreground);
+    let mut entries = vec![(MaskValue::Value(values.first()), 1)];
+    if !values.contains(0) && ignore != Some(0) {
+        entries.push((MaskValue::Value(0), 0));
+    }
+    add_ignore(&mut entries, &mut table, ignore);
+    let mut coding = MaskCoding::new(CodingKind::Foreground, entries, &table);
+    coding.foreground = Some(values.clone());
+    Ok((coding, table))
 }
 
 /// Accepts whichever of 1 and 255 (65535 in 16-bit files) occur; both mean foreground.

@@ -69,6 +69,14 @@ pub fn write_rgb_png(path: &Path, width: usize, height: usize, pixels: &[u8]) ->
     write(path, width, height, ColorType::Rgb, BitDepth::Eight, None, pixels)
 }
 
+/// Writes 8-bit RGBA `pixels`, row-major and interleaved, colours not multiplied by alpha.
+///
+/// # Errors
+/// When the number of samples does not fit the size or the file cannot be written.
+pub fn write_rgba_png(path: &Path, width: usize, height: usize, pixels: &[u8]) -> Result<()> {
+    write(path, width, height, ColorType::Rgba, BitDepth::Eight, None, pixels)
+}
+
 /// The content of an 8-bit grey PNG file of `pixels`, row-major.
 ///
 /// # Errors

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vibhag_core::{ClassTable, Error, ErrorKind, LabelMap, Result};
+use vibhag_core::{ClassTable, Error, ErrorKind, Foreground, LabelMap, Result};
 
 use crate::classes::{self, Declaration};
-use crate::coding::MaskCoding;
+use crate::coding::{CodingKind, MaskCoding};
 use crate::decide::decide;
 use crate::decode::is_image_path;
 use crate::mask::read_mask;
@@ -23,13 +23,16 @@ pub struct MaskPairs {
     pub classes: ClassTable,
     /// How values become labels.
     pub coding: MaskCoding,
+    /// The same of predicted masks, which hold two values where only those of the truth are merged.
+    pub predicted: MaskCoding,
 }
 
-/// Pairs the masks in `truth` and `pred` by file stem and decides what their values mean.
+/// Pairs the masks in `truth` and `pred` by file stem and decides what their values mean. The values of `foreground` are
+/// merged into one class in the truth; in predictions too, unless these hold just two values.
 ///
 /// # Errors
 /// When a folder cannot be read, nothing pairs, or the values cannot be understood.
-pub fn open(truth: &Path, pred: &Path) -> Result<MaskPairs> {
+pub fn open(truth: &Path, pred: &Path, foreground: Option<&Foreground>) -> Result<MaskPairs> {
     let (truths, mut preds) = (masks_in(truth)?, masks_in(pred)?);
     let (mut pairs, mut unpaired) = (Vec::new(), Vec::new());
     for (name, truth) in truths {
@@ -47,9 +50,21 @@ pub fn open(truth: &Path, pred: &Path) -> Result<MaskPairs> {
     let paths: Vec<PathBuf> = pairs.iter().flat_map(|(_, truth, pred)| [truth.clone(), pred.clone()]).collect();
     // Unreadable masks fail when their pair is loaded.
     let records: Vec<_> = survey(&paths).into_iter().filter_map(Result::ok).collect();
-    let declared = classes::read(truth)?.unwrap_or_else(Declaration::default);
+    let mut declared = classes::read(truth)?.unwrap_or_else(Declaration::default);
+    declared.foreground = foreground.cloned().or(declared.foreground);
     let (coding, classes) = decide(&records, &declared, "foreground").map_err(|error| error.at_path(truth))?;
-    Ok(MaskPairs { pairs, unpaired, classes, coding })
+    let mut predicted = coding.clone();
+    if declared.foreground.is_some() {
+        let paths: Vec<PathBuf> = pairs.iter().map(|(_, _, pred)| pred.clone()).collect();
+        let records: Vec<_> = survey(&paths).into_iter().filter_map(Result::ok).collect();
+        let undeclared = decide(&records, &Declaration::default(), "foreground");
+        if let Ok((own, _)) = undeclared
+            && own.kind == CodingKind::Binary
+        {
+            predicted = own;
+        }
+    }
+    Ok(MaskPairs { pairs, unpaired, classes, coding, predicted })
 }
 
 impl MaskPairs {
@@ -59,8 +74,9 @@ impl MaskPairs {
     /// When a mask cannot be read, holds an unexpected value, or the sizes differ.
     pub fn load(&self, index: usize) -> Result<(LabelMap, LabelMap)> {
         let (_, truth_path, pred_path) = &self.pairs[index];
-        let read = |path: &Path| self.coding.decode(&read_mask(path)?).map_err(|error| error.at_path(path));
-        let (truth, pred) = (read(truth_path)?, read(pred_path)?);
+        let read =
+            |path: &Path, coding: &MaskCoding| coding.decode(&read_mask(path)?).map_err(|error| error.at_path(path));
+        let (truth, pred) = (read(truth_path, &self.coding)?, read(pred_path, &self.predicted)?);
         truth.same_size(&pred, "true and predicted mask").map_err(|error| {
             error
                 .at_path(pred_path)
@@ -98,11 +114,28 @@ mod tests {
         write_gray8_png(&pred.join("a.png"), 2, 1, &[255, 255]).unwrap();
         write_gray8_png(&truth.join("b.png"), 2, 1, &[0, 255]).unwrap();
         write_gray8_png(&pred.join("c.png"), 1, 2, &[0, 255]).unwrap();
-        let pairs = open(&truth, &pred).unwrap();
+        let pairs = open(&truth, &pred, None).unwrap();
         assert_eq!(pairs.pairs.len(), 1);
         assert_eq!(pairs.unpaired.len(), 2);
         let (t, p) = pairs.load(0).unwrap();
         assert_eq!((t.labels(), p.labels()), (&[0, 1][..], &[1, 1][..]));
+    }
+
+    #[test]
+    fn parts_of_the_truth_are_merged_and_binary_predictions_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (truth, pred) = (dir.path().join("truth"), dir.path().join("pred"));
+        for folder in [&truth, &pred] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        write_gray8_png(&truth.join("a.png"), 4, 1, &[0, 3, 7, 9]).unwrap();
+        write_gray8_png(&pred.join("a.png"), 4, 1, &[0, 255, 255, 255]).unwrap();
+        let parts: Foreground = "1..7".parse().unwrap();
+        let (t, p) = open(&truth, &pred, Some(&parts)).unwrap().load(0).unwrap();
+        assert_eq!((t.labels(), p.labels()), (&[0, 1, 1, 0][..], &[0, 1, 1, 1][..]));
+        write_gray8_png(&pred.join("a.png"), 4, 1, &[9, 7, 3, 0]).unwrap();
+        let (t, p) = open(&truth, &pred, Some(&parts)).unwrap().load(0).unwrap();
+        assert_eq!((t.labels(), p.labels()), (&[0, 1, 1, 0][..], &[0, 1, 1, 0][..]));
     }
 
     #[test]
@@ -114,7 +147,7 @@ mod tests {
         }
         write_gray8_png(&truth.join("a.png"), 2, 1, &[0, 255]).unwrap();
         write_gray8_png(&pred.join("a.png"), 1, 1, &[255]).unwrap();
-        let error = open(&truth, &pred).unwrap().load(0).unwrap_err().to_string();
+        let error = open(&truth, &pred, None).unwrap().load(0).unwrap_err().to_string();
         assert!(error.contains("a.png") && error.contains("2x1 against 1x1"), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 //! from.
 
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{BinaryMask, Error, Result};
+use vibhag_core::{BinaryMask, Error, LabelMap, Result};
 
 use crate::counts::Counts;
 use crate::functions;
@@ -35,6 +35,35 @@ pub fn boundary_iou(truth: &BinaryMask, prediction: &BinaryMask) -> Result<f64> 
         near.iter().zip(mask.pixels()).map(|(&near, &inside)| near && inside).collect()
     };
     Ok(functions::iou(Counts::of_masks(&of(truth), &of(prediction))))
+}
+
+/// The pixels of each class within [`boundary_distance`] of its outline, which is also that of the image: counts of class
+/// `c` at index `c`, for classes below `classes`. Pixels whose truth is `ignore` are in no count.
+pub(crate) fn boundary_counts(
+    truth: &LabelMap,
+    prediction: &LabelMap,
+    classes: usize,
+    ignore: Option<u16>,
+) -> Vec<Counts> {
+    let (width, height) = (truth.width(), truth.height());
+    let distance = boundary_distance(width, height);
+    let near_truth = near_boundary(width, truth.labels(), distance);
+    let near_prediction = near_boundary(width, prediction.labels(), distance);
+    let mut counts = vec![Counts::default(); classes];
+    let pixels = truth.labels().iter().zip(&near_truth).zip(prediction.labels().iter().zip(&near_prediction));
+    for ((&truth, &near_truth), (&found, &near_found)) in pixels.filter(|((truth, _), _)| Some(**truth) != ignore) {
+        if near_truth && near_found && truth == found {
+            counts.iter_mut().skip(usize::from(truth)).take(1).for_each(|count| count.true_positive += 1);
+            continue;
+        }
+        if near_truth {
+            counts.iter_mut().skip(usize::from(truth)).take(1).for_each(|count| count.false_negative += 1);
+        }
+        if near_found {
+            counts.iter_mut().skip(usize::from(found)).take(1).for_each(|count| count.false_positive += 1);
+        }
+    }
+    counts
 }
 
 /// Which pixels of a map of regions lie at most `distance` (at least 1) from the outline of their own region.
@@ -89,6 +118,37 @@ mod tests {
         assert_eq!(boundary_iou(&mask(false), &mask(false)).unwrap(), 1.0);
         assert_eq!(boundary_iou(&mask(true), &mask(false)).unwrap(), 0.0);
         assert!(boundary_iou(&mask(true), &BinaryMask::new(9, 1, vec![true; 9]).unwrap()).is_err());
+    }
+
+    #[test]
+    fn the_boundaries_of_classes_are_those_of_their_masks() {
+        // Three classes in blocks, in two versions that differ at their edges.
+        let map = |shift: usize| {
+            let label = |i: usize| ((i % 60 + shift) / 23 + usize::from(i / 60 > 30 + shift)) as u16 % 3;
+            LabelMap::new(60, 50, (0..3000).map(label).collect()).unwrap()
+        };
+        let (truth, found) = (map(0), map(2));
+        let counts = boundary_counts(&truth, &found, 3, None);
+        for (class, &counts) in counts.iter().enumerate() {
+            let mask = |map: &LabelMap| {
+                let inside = map.labels().iter().map(|&label| usize::from(label) == class).collect();
+                BinaryMask::new(60, 50, inside).unwrap()
+            };
+            let alone = boundary_iou(&mask(&truth), &mask(&found)).unwrap();
+            assert!(alone > 0.1 && alone < 1.0);
+            assert_eq!(functions::iou(counts), alone, "class {class}");
+        }
+    }
+
+    #[test]
+    fn void_pixels_are_in_no_boundary() {
+        let truth = LabelMap::new(4, 1, vec![0, 1, 255, 255]).unwrap();
+        let found = LabelMap::new(4, 1, vec![0, 1, 1, 0]).unwrap();
+        let counts = boundary_counts(&truth, &found, 2, Some(255));
+        assert_eq!(
+            counts.iter().map(|c| (c.true_positive, c.false_positive, c.false_negative)).collect::<Vec<_>>(),
+            [(1, 0, 0), (1, 0, 0)]
+        );
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use vibhag_core::{ClassTable, Error, LabelMap, Result};
 
 use crate::bootstrap::bootstrap_mean;
+use crate::boundary::{BOUNDARY_RATIO, boundary_counts};
 use crate::confusion::ConfusionMatrix;
 use crate::counts::Counts;
 use crate::evaluation::{ClassScore, Confusion, Evaluation, GroupScore, ImageScore};
@@ -56,6 +57,7 @@ impl EvaluationBuilder {
             image: id.to_owned(),
             dice: self.score(&matrix, functions::dice),
             iou: self.score(&matrix, functions::iou),
+            boundary_iou: self.boundary(truth, prediction),
             precision: self.score(&matrix, functions::precision),
             recall: self.score(&matrix, functions::recall),
             tags: tags.clone(),
@@ -107,6 +109,7 @@ impl EvaluationBuilder {
             dice_per_image: mean(dice.iter().copied()),
             dice_per_image_ci95: bootstrap_mean(&dice, RESAMPLES, 0.95, 0),
             iou_per_image: mean(rows.iter().map(|row| row.iou)),
+            boundary_iou: mean(rows.iter().map(|row| row.boundary_iou)),
             dice_pooled: or_zero(self.score(pooled, functions::dice)),
             iou_pooled: or_zero(self.score(pooled, functions::iou)),
             threshold_jaccard: mean(rows.iter().map(|row| threshold_jaccard(row.iou))),
@@ -125,6 +128,16 @@ impl EvaluationBuilder {
     /// The foreground's score in a binary task, the mean over the classes present otherwise.
     fn score(&self, matrix: &ConfusionMatrix, metric: fn(Counts) -> f64) -> f64 {
         if self.classes.is_binary() { metric(matrix.counts(FOREGROUND)) } else { matrix.mean_over_present(metric) }
+    }
+
+    /// The boundary IoU of the foreground in a binary task, the mean over the classes whose boundaries are in truth or
+    /// prediction otherwise.
+    fn boundary(&self, truth: &LabelMap, prediction: &LabelMap) -> f64 {
+        let counts = boundary_counts(truth, prediction, self.classes.len(), self.classes.ignore);
+        if self.classes.is_binary() {
+            return counts.get(FOREGROUND).map_or(1.0, |&counts| functions::iou(counts));
+        }
+        mean(counts.into_iter().filter(|counts| counts.is_present()).map(functions::iou))
     }
 
     fn class_scores(&self) -> Vec<ClassScore> {
@@ -206,6 +219,11 @@ fn conventions(classes: &ClassTable) -> Vec<String> {
         "mean_iou: pooled IoU averaged over the classes present in truth or prediction; a class absent from both does not enter the mean.".to_owned(),
         void,
         "threshold_jaccard: mean over images of the IoU, counted as 0 where it is below 0.65.".to_owned(),
+        format!(
+            "boundary_iou: IoU of the pixels of each mask that lie within {:.0} % of the image's diagonal of its outline, \
+             the image's border included (Cheng et al., CVPR 2021), averaged over images.",
+            100.0 * BOUNDARY_RATIO
+        ),
         format!("dice_per_image_ci95: percentile bootstrap over images, {RESAMPLES} resamples, seed 0."),
         "confusion.counts: rows are true classes, columns are predicted classes, in pixels.".to_owned(),
     ]

@@ -23,6 +23,9 @@ pub struct Evaluation {
     pub dice_per_image_ci95: Option<Interval>,
     /// Mean over images of the image's IoU.
     pub iou_per_image: f64,
+    /// Mean over images of the image's boundary IoU.
+    #[serde(default)]
+    pub boundary_iou: f64,
     /// Dice of the counts of all images together.
     pub dice_pooled: f64,
     /// IoU of the counts of all images together.
@@ -73,6 +76,9 @@ pub struct ImageScore {
     pub dice: f64,
     /// Intersection over union.
     pub iou: f64,
+    /// IoU of the pixels near the outlines (Cheng et al., CVPR 2021).
+    #[serde(default)]
+    pub boundary_iou: f64,
     /// Share of the predicted pixels that are right.
     pub precision: f64,
     /// Share of the true pixels that were found.

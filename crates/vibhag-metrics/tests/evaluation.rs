@@ -136,6 +136,7 @@ fn the_json_object_has_the_promised_keys_and_reads_back() {
         "mean_iou",
         "dice_per_image",
         "iou_per_image",
+        "boundary_iou",
         "dice_pooled",
         "iou_pooled",
         "threshold_jaccard",
@@ -150,7 +151,7 @@ fn the_json_object_has_the_promised_keys_and_reads_back() {
     for key in ["name", "iou", "dice", "precision", "recall"] {
         assert!(json["classes"][1].get(key).is_some(), "classes.{key} is missing");
     }
-    for key in ["image", "dice", "iou"] {
+    for key in ["image", "dice", "iou", "boundary_iou"] {
         assert!(json["per_image"][0].get(key).is_some(), "per_image.{key} is missing");
     }
     assert!(json["conventions"].to_string().contains("absent from both truth and prediction scores 1"));

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Grouping, Preprocessing, Result, Task};
+use vibhag_core::{ClassTable, Error, Foreground, Grouping, Preprocessing, Result, Task};
 
 use crate::weights::{self, Precision};
 use crate::{Network, NetworkConfig};
@@ -102,6 +102,12 @@ pub struct DataOrigin {
     pub format: String,
     /// How mask values were read.
     pub coding: String,
+    /// The mask values that were merged into the one foreground class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreground: Option<Foreground>,
+    /// The mask value of void pixels beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<u16>,
     /// Hash over the names and contents of the training data.
     pub hash: String,
     /// Training and validation samples.

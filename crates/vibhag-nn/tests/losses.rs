@@ -1,4 +1,4 @@
-//! Losses and gradients equal PyTorch's (frozen by bench/reference/losses.py), and stay finite where
+//! Losses and gradients equal PyTorch's (frozen by bench/reference/losses.py; of edges numpy's, by edge_loss.py), and stay finite where
 //! they easily would not.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Helpers of tests are tests, which clippy cannot see.
@@ -6,7 +6,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::Deserialize;
 use vibhag_nn::backend;
-use vibhag_nn::losses::{Dice, LOSSES, LossConfig, LossTerm, Pooling, Tversky};
+use vibhag_nn::losses::{Dice, Edge, LOSSES, LossConfig, LossTerm, Pooling, Tversky};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -50,8 +50,10 @@ fn values_and_gradients_without_the_kernels_equal_pytorch() {
 }
 
 fn equals_the_reference() {
-    let reference: Reference = serde_json::from_str(include_str!("reference/losses.json")).unwrap();
+    let mut reference: Reference = serde_json::from_str(include_str!("reference/losses.json")).unwrap();
     assert!(reference.cases.len() > 30);
+    let edges: Reference = serde_json::from_str(include_str!("reference/edge_loss.json")).unwrap();
+    reference.cases.extend(edges.cases);
     for case in &reference.cases {
         case.config.validate(case.shape[1]).unwrap();
         let (loss, gradient) = run(&case.config, case.shape, &case.logits, &case.target);
@@ -119,7 +121,7 @@ fn a_batch_without_valid_pixels_costs_nothing() {
 
 #[test]
 fn extreme_logits_stay_finite() {
-    let everything = |first: &str| LossConfig::parse(&format!("{first} + dice + focal + tversky")).unwrap();
+    let everything = |first: &str| LossConfig::parse(&format!("{first} + dice + focal + tversky + edge")).unwrap();
     for (config, channels) in [(everything("bce"), 1), (everything("cross-entropy"), 2)] {
         let logits: Vec<f32> = (0..channels * 4).map(|i| if i % 3 == 0 { 1e4 } else { -1e4 }).collect();
         let (loss, gradient) = run(&config, [1, channels, 2, 2], &logits, &[0, 1, 0, 1]);
@@ -145,6 +147,8 @@ fn combinations_without_meaning_are_refused() {
     refuse(&LossConfig { class_weights: vec![1.0, -1.0], ..parse("bce") }, 1, "class weight -1");
     let tversky = LossTerm::Tversky(Tversky { smooth: 0.0, ..Tversky::default() });
     refuse(&LossConfig { terms: vec![tversky], ..parse("dice") }, 1, "tversky smooth 0");
+    let edge = LossTerm::Edge(Edge { reach: 0, ..Edge::default() });
+    refuse(&LossConfig { terms: vec![edge], ..parse("dice") }, 1, "edge reach 0");
     assert!(LossConfig::parse("bce + hinge").unwrap_err().to_string().contains("known: cross-entropy, bce, dice"));
     assert!(LossConfig::parse("x * bce").is_err());
 }

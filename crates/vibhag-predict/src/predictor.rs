@@ -106,6 +106,22 @@ impl Predictor {
         self.predict_reporting(image, &mut |_| {})
     }
 
+    /// As [`Self::predict`], but whole images are resized to `size` (rows, columns) instead of the model's own: a network
+    /// of convolutions takes any, and images of another aspect need not be squeezed. Windows stay as they are.
+    ///
+    /// # Errors
+    /// As [`Self::predict`], or when a side is zero.
+    pub fn predict_at(&self, image: &Image, size: [usize; 2]) -> Result<Prediction> {
+        let mut manifest = self.manifest.clone();
+        if let Geometry::Resize { height, width } = &mut manifest.preprocessing.geometry {
+            [*height, *width] = size;
+        }
+        if size.contains(&0) {
+            return Err(Error::config("an input needs at least one pixel").at(format!("{}x{}", size[1], size[0])));
+        }
+        predict_with(&manifest, &self.runner, self.batch, self.keep_probabilities, image, &mut |_| {})
+    }
+
     /// As [`Self::predict`]; `progress` is told the share of the image that is done, 0..=1. An image of many windows
     /// takes minutes.
     ///

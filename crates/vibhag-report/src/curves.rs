@@ -190,6 +190,7 @@ mod tests {
                 image: String::new(),
                 dice,
                 iou: dice,
+                boundary_iou: dice,
                 precision: dice,
                 recall: dice,
                 tags: std::collections::BTreeMap::new(),

@@ -122,6 +122,7 @@ mod tests {
                     image,
                     dice: value,
                     iou: value,
+                    boundary_iou: value,
                     precision: value,
                     recall: value,
                     tags: std::collections::BTreeMap::new(),

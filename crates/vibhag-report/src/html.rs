@@ -190,6 +190,7 @@ fn mask_tiles(evaluation: &Evaluation) -> Vec<Tile> {
         vec![
             dice,
             tile(evaluation.iou_per_image, "IoU per image", "mean over images"),
+            tile(evaluation.boundary_iou, "boundary IoU", "near the outlines, mean over images"),
             tile(evaluation.dice_pooled, "Dice pooled", "all pixels together"),
             tile(evaluation.threshold_jaccard, "threshold Jaccard", "IoU below 0.65 counts as 0"),
             accuracy,

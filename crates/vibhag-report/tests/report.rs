@@ -222,6 +222,7 @@ fn an_evaluation_of_nothing_renders() {
         dice_per_image: 0.0,
         dice_per_image_ci95: None,
         iou_per_image: 0.0,
+        boundary_iou: 0.0,
         dice_pooled: 0.0,
         iou_pooled: 0.0,
         threshold_jaccard: 0.0,

@@ -8,6 +8,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod plan;
 pub mod planner;
+pub mod preset;
 pub mod schedule;
 pub mod timing;
 pub mod trainer;
@@ -17,4 +18,5 @@ mod objects;
 
 pub use plan::Plan;
 pub use planner::{PlanRequest, plan};
+pub use preset::{Goal, PRESETS, Preset};
 pub use trainer::{TrainOptions, TrainOutcome, train};

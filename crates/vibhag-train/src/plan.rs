@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Geometry, Grouping, Head, Preprocessing, Result, Task};
+use vibhag_core::{ClassTable, Error, Foreground, Geometry, Grouping, Head, Preprocessing, Result, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::sampler::Sampling;
 use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::PostProcessing;
 use vibhag_nn::losses::{LossConfig, ObjectLoss};
 
+use crate::preset::Preset;
 use crate::schedule::ScheduleConfig;
 
 /// Version of the plan's layout.
@@ -27,6 +28,12 @@ pub struct DataPlan {
     pub format: String,
     /// How mask values become labels, as a sentence.
     pub coding: String,
+    /// The mask values that are merged into the one foreground class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreground: Option<Foreground>,
+    /// The mask value of void pixels beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<u16>,
     /// Hash over the samples' names and contents.
     pub hash: String,
 }
@@ -124,6 +131,9 @@ pub struct Plan {
     pub version: u32,
     /// What is to be found.
     pub task: Task,
+    /// The preset whose choices these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
     /// Everything random follows from it.
     pub seed: u64,
     /// Where the data is.

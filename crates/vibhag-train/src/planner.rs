@@ -11,9 +11,11 @@ use vibhag_nn::bundle::{Flips, PostProcessing};
 use vibhag_nn::losses::{LossConfig, ObjectLoss};
 use vibhag_nn::{NetworkConfig, encoder_info};
 
+mod body;
 mod objects;
 
 use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
+use crate::preset::Preset;
 use crate::schedule::ScheduleConfig;
 
 /// What the user asked for; everything left out is the planner's choice.
@@ -21,6 +23,8 @@ use crate::schedule::ScheduleConfig;
 pub struct PlanRequest {
     /// What is to be found; a class for every pixel when absent.
     pub task: Option<Task>,
+    /// A preset, which brings its task.
+    pub preset: Option<Preset>,
     /// The head that tells objects apart.
     pub head: Option<Head>,
     /// An architecture of the registry.
@@ -35,6 +39,13 @@ pub struct PlanRequest {
     pub minutes: Option<f64>,
     /// The seed.
     pub seed: Option<u64>,
+}
+
+impl PlanRequest {
+    /// What is to be found: the preset's task where there is one, else the task asked for.
+    pub fn task(&self) -> Task {
+        self.preset.map_or(self.task.unwrap_or_default(), |preset| preset.info().task)
+    }
 }
 
 /// Pixels of one network input that two CPU cores can train on in reasonable time, by task.
@@ -60,7 +71,17 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     if fingerprint.usable == 0 {
         return Err(Error::config("there is no usable sample to plan for").at_path(&dataset.root));
     }
-    let task = request.task.unwrap_or_default();
+    let task = request.task();
+    if let (Some(preset), Some(asked)) = (request.preset, request.task)
+        && asked != task
+    {
+        return Err(Error::config(format!("the preset {preset} is a case of task {task}, not {asked}"))
+            .hint("leave --task or --preset out"));
+    }
+    let is_body = request.preset == Some(Preset::Body);
+    if is_body {
+        body::check(&classes, &dataset.format)?;
+    }
     let head = if task.has_objects() {
         if !dataset.has_objects() {
             return Err(Error::config(format!("{} does not tell objects apart, as {task} needs", dataset.format))
@@ -75,6 +96,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let scale = if task.has_objects() { objects::choose_scale(fingerprint, &mut because) } else { 1.0 };
     let geometry = if task.has_objects() {
         objects::choose_geometry(fingerprint, scale, &mut because)
+    } else if is_body {
+        body::choose_geometry(fingerprint, request.minutes, &mut because)
     } else {
         choose_geometry(fingerprint, binary, &mut because)
     };
@@ -82,7 +105,8 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let (height, width) = crop.map_or(geometry.size(), |crop| (crop, crop));
     // Every pixel of a window with objects teaches something, so half the batch and twice the steps learn faster.
     let pixels = if task.has_objects() { BATCH_PIXELS / 2.0 } else { BATCH_PIXELS };
-    let batch = ((pixels / (height * width) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
+    let least = if is_body { body::LEAST_BATCH } else { 2 };
+    let batch = ((pixels / (height * width) as f64).round() as usize).clamp(least, 16).min(fingerprint.usable);
     because("loop.batch", format!("{batch} inputs of {width}x{height} fit the time and memory of a small machine"));
 
     let kinds = if task.has_objects() { classes.classes.iter().filter(|class| class.thing).count() } else { 0 };
@@ -113,7 +137,11 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     if task.has_objects() && !binary {
         objects::count_present_classes(&mut loss, &mut because);
     }
-    let mut augment = choose_augmentation(dataset, &mut because);
+    if is_body {
+        body::add_edges(&mut loss, &mut because);
+    }
+    let mut augment =
+        if is_body { body::choose_augmentation(&mut because) } else { choose_augmentation(dataset, &mut because) };
     if task.has_objects() && !is_scene(dataset) {
         (augment.brightness, augment.gamma) = (0.4, 1.0);
         augment.grey_probability = 0.1;
@@ -141,9 +169,14 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
             (None, Some(20.0))
         }
     };
-    let val_fraction =
-        if task.has_objects() { objects::choose_val_fraction(fingerprint, &mut because) } else { VAL_FRACTION };
-    let (tta, views) = if is_scene(dataset) {
+    let val_fraction = if task.has_objects() {
+        objects::choose_val_fraction(fingerprint, &mut because)
+    } else if is_body {
+        body::choose_val_fraction(fingerprint, &mut because)
+    } else {
+        VAL_FRACTION
+    };
+    let (tta, views) = if is_body || is_scene(dataset) {
         (Flips::Horizontal, "mirror images of a scene are scenes, upside-down ones are not")
     } else {
         (Flips::All, "every flip is a valid view")
@@ -166,11 +199,14 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     let plan = Plan {
         version: PLAN_VERSION,
         task,
+        preset: request.preset,
         seed: request.seed.unwrap_or(0),
         data: DataPlan {
             path: dataset.root.clone(),
             format: dataset.format.clone(),
             coding: dataset.coding.to_string(),
+            foreground: dataset.coding.foreground.clone(),
+            ignore: dataset.coding.foreground.as_ref().and(dataset.coding.merged_void()),
             hash: fingerprint.content_hash.clone(),
         },
         split: SplitPlan { val_fraction, test_fraction: 0.0 },

@@ -63,6 +63,15 @@ const fn png(pixels: &'static str) -> Encoding {
     Encoding { encoder: "png", pixels, arguments: &[], even: false }
 }
 
+/// Endings of files that are taken for videos to read; ffmpeg reads more, whatever their names are.
+const READABLE: &[&str] =
+    &["mp4", "m4v", "mov", "mkv", "webm", "avi", "wmv", "flv", "mpg", "mpeg", "ts", "mts", "m2ts", "3gp", "ogv", "mxf"];
+
+/// Whether the ending of `path` is one of videos.
+pub fn is_video_path(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| READABLE.contains(&ending.to_string_lossy().to_ascii_lowercase().as_str()))
+}
+
 /// Every format, in the order in which help lists them.
 pub const FORMATS: &[Format] = &[
     Format {

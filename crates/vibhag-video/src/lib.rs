@@ -26,7 +26,7 @@ mod place;
 mod process;
 
 pub use camera::Camera;
-pub use format::{FORMATS, Format};
+pub use format::{FORMATS, Format, is_video_path};
 pub use probe::{FrameRate, VideoInfo, probe};
 pub use progress::{Meter, Progress};
 pub use reader::{Damage, Frame, Reader};

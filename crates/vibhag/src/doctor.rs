@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use vibhag_core::{Result, Task};
+use vibhag_core::{Foreground, Result, Task};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::ObjectSummary;
+use vibhag_train::Goal;
 
 use crate::run::{self, Examined};
 
@@ -60,7 +61,22 @@ pub struct Diagnosis {
 /// # Errors
 /// When the folder cannot be read or no format recognises it; faults of single files are findings.
 pub fn doctor(data: &Path, format: Option<&str>, task: Task, quiet: bool) -> Result<Diagnosis> {
-    Ok(diagnose(&run::examine(data, format, task, quiet)?))
+    doctor_for(data, format, Goal { task, preset: None }, None, quiet)
+}
+
+/// As [`doctor`], read as `goal` needs it, with the mask values of `foreground` merged into one class.
+///
+/// # Errors
+/// As [`doctor`].
+pub fn doctor_for(
+    data: &Path,
+    format: Option<&str>,
+    goal: Goal,
+    foreground: Option<Foreground>,
+    quiet: bool,
+) -> Result<Diagnosis> {
+    let options = run::open_options(format, goal.task, goal.preset, foreground);
+    Ok(diagnose(&run::examine_with(data, &options, quiet)?))
 }
 
 /// The findings of an examined data set.

@@ -6,9 +6,9 @@ pub mod folders;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vibhag_core::{Error, ErrorKind, Image, Result, Task};
+use vibhag_core::{Error, ErrorKind, Foreground, Image, Result, Task};
 use vibhag_data::Truth;
-use vibhag_data::dataset::Dataset;
+use vibhag_data::dataset::{Dataset, OpenOptions};
 use vibhag_data::mask_pairs;
 use vibhag_data::split::Split;
 use vibhag_metrics::{Evaluation, EvaluationBuilder};
@@ -45,21 +45,32 @@ pub enum Selection {
     Split(Split),
 }
 
-/// Evaluates the bundle in `model` on `data`.
+/// Evaluates the bundle in `model` on `data`. Mask values are merged as `foreground` says, or as they were in training.
 ///
 /// # Errors
 /// When model or data cannot be opened, or their classes differ.
+#[allow(clippy::too_many_arguments, reason = "one for each option of the verb")]
 pub fn model(
     model: &Path,
     data: &Path,
     format: Option<&str>,
+    foreground: Option<Foreground>,
     selection: Selection,
     device: DeviceChoice,
     tta: Option<Flips>,
     quiet: bool,
 ) -> Result<Judged> {
-    let task = bundle::read_manifest(model)?.task;
-    let examined = run::examine(data, format, task, quiet)?;
+    let manifest = bundle::read_manifest(model)?;
+    let ignore = if foreground.is_some() { None } else { manifest.data.ignore };
+    let options = OpenOptions {
+        format: format.map(str::to_owned),
+        task: manifest.task,
+        foreground: foreground.or(manifest.data.foreground),
+        ignore,
+        subject: manifest.classes.is_binary().then(|| manifest.classes.classes[1].name.clone()),
+        ..OpenOptions::default()
+    };
+    let examined = run::examine_with(data, &options, quiet)?;
     let usable = examined.usable();
     let chosen: Vec<usize> = usable
         .into_iter()
@@ -120,7 +131,12 @@ pub fn model_on(
             classes.len(),
             dataset.classes.len()
         ))
-        .at(format!("{:?} against {:?}", classes.names(), dataset.classes.names())));
+        .at(format!("{:?} against {:?}", classes.names(), dataset.classes.names()))
+        .hint(if classes.is_binary() {
+            "merge the values of label masks into one class with --foreground, such as --foreground 1..58"
+        } else {
+            "name the classes in classes.txt as they were in training"
+        }));
     }
     let mut bar = ItemBar::new(indices.len(), "evaluating", quiet);
     let task = predictor.manifest().task;
@@ -185,12 +201,17 @@ fn trim(predictions: &mut BTreeMap<usize, Truth>) {
     }
 }
 
-/// Scores the masks in `pred` against those of equal name in `truth`.
+/// Scores the masks in `pred` against those of equal name in `truth`, whose values of `foreground` are merged where it is
+/// given.
 ///
 /// # Errors
 /// When nothing pairs, or classes cannot be told from the masks.
-pub fn folders(truth: &Path, pred: &Path) -> Result<(Evaluation, Vec<(String, String)>)> {
-    let pairs = mask_pairs::open(truth, pred)?;
+pub fn folders(
+    truth: &Path,
+    pred: &Path,
+    foreground: Option<&Foreground>,
+) -> Result<(Evaluation, Vec<(String, String)>)> {
+    let pairs = mask_pairs::open(truth, pred, foreground)?;
     let mut failed = pairs.unpaired.clone();
     let mut builder = EvaluationBuilder::new(pairs.classes.clone());
     for (index, (name, ..)) in pairs.pairs.iter().enumerate() {

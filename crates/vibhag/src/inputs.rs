@@ -13,6 +13,14 @@ use vibhag_data::decode::is_image_path;
 /// # Errors
 /// When an input names nothing: silence would look like success.
 pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
+    expand_kind(inputs, &is_image_path, "image")
+}
+
+/// As [`expand`], with the files of a folder that `wanted` accepts; `what` they are called in errors.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_kind(inputs: &[String], wanted: &dyn Fn(&Path) -> bool, what: &str) -> Result<Vec<PathBuf>> {
     let mut found = BTreeSet::new();
     for input in inputs {
         let path = Path::new(input);
@@ -22,7 +30,7 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
         } else if path.is_dir() {
             for entry in std::fs::read_dir(path).map_err(|e| Error::io(path, e))? {
                 let file = entry.map_err(|e| Error::io(path, e))?.path();
-                if file.is_file() && is_image_path(&file) {
+                if file.is_file() && wanted(&file) {
                     matched.push(file);
                 }
             }
@@ -32,13 +40,35 @@ pub fn expand(inputs: &[String]) -> Result<Vec<PathBuf>> {
             matched.extend(matches.filter_map(std::result::Result::ok).filter(|file| file.is_file()));
         }
         if matched.is_empty() {
-            return Err(Error::new(ErrorKind::Io, "no image found")
+            return Err(Error::new(ErrorKind::Io, format!("no {what} found"))
                 .at_path(path)
-                .hint("name image files, a folder of images, or a pattern in quotes"));
+                .hint(format!("name {what} files, a folder of {what}s, or a pattern in quotes")));
         }
         found.extend(matched);
     }
     Ok(found.into_iter().collect())
+}
+
+/// The file stems; where two inputs share one, the extension or a number tells them apart.
+pub(crate) fn unique_names(images: &[PathBuf]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    images
+        .iter()
+        .map(|path| {
+            let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+            let mut name = text(path.file_stem());
+            if !taken.insert(name.clone()) {
+                name = text(path.file_name()).replace('.', "_");
+                let base = name.clone();
+                let mut number = 2;
+                while !taken.insert(name.clone()) {
+                    name = format!("{base}_{number}");
+                    number += 1;
+                }
+            }
+            name
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -56,5 +86,11 @@ mod tests {
         let names: Vec<_> = found.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.jpg", "b.png"]);
         assert!(expand(&[format!("{root}/*.bmp")]).is_err());
+    }
+
+    #[test]
+    fn equal_stems_do_not_overwrite_each_other() {
+        let paths = ["a/x.png", "b/x.jpg", "c/x.jpg", "c/y.v2.png"].map(PathBuf::from);
+        assert_eq!(unique_names(&paths), ["x", "x_jpg", "x_jpg_2", "y.v2"]);
     }
 }

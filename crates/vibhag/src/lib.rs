@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod convert;
+pub mod cutout;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;
@@ -27,5 +28,6 @@ pub use vibhag_nn as nn;
 pub use vibhag_predict as prediction;
 pub use vibhag_report as reporting;
 pub use vibhag_train as training;
+pub use vibhag_video as video;
 
 pub use vibhag_core::{Error, Result};

@@ -142,7 +142,7 @@ pub fn predict(request: &PredictRequest) -> Result<Vec<Row>> {
                 .map_err(|e| Error::io(&folder, e).hint("choose a writable folder with -o"))?;
         }
     }
-    let names = unique_names(&images);
+    let names = inputs::unique_names(&images);
     let mut bar = ItemBar::new(images.len(), "predicting", request.quiet);
     let mut rows = Vec::with_capacity(images.len());
     let classes = predictor.manifest().classes.clone();
@@ -252,41 +252,8 @@ fn write_mask(path: &Path, labels: &LabelMap, classes: &ClassTable, indices: boo
     }
 }
 
-/// The file stems; where two inputs share one, the extension or a number tells them apart.
-fn unique_names(images: &[PathBuf]) -> Vec<String> {
-    let mut taken = BTreeSet::new();
-    images
-        .iter()
-        .map(|path| {
-            let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-            let mut name = text(path.file_stem());
-            if !taken.insert(name.clone()) {
-                name = text(path.file_name()).replace('.', "_");
-                let base = name.clone();
-                let mut number = 2;
-                while !taken.insert(name.clone()) {
-                    name = format!("{base}_{number}");
-                    number += 1;
-                }
-            }
-            name
-        })
-        .collect()
-}
-
 fn with_suffix(stem: &Path, suffix: &str) -> PathBuf {
     let mut name = stem.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn equal_stems_do_not_overwrite_each_other() {
-        let paths = ["a/x.png", "b/x.jpg", "c/x.jpg", "c/y.v2.png"].map(PathBuf::from);
-        assert_eq!(unique_names(&paths), ["x", "x_jpg", "x_jpg_2", "y.v2"]);
-    }
 }

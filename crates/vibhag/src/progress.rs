@@ -60,6 +60,47 @@ impl ItemBar {
     }
 }
 
+/// A bar over the frames of a video, with their number a second; a counter where nobody knows how many there are.
+#[derive(Debug)]
+pub struct FrameBar {
+    bar: ProgressBar,
+    name: String,
+}
+
+impl FrameBar {
+    /// A bar over `total` frames of what is called `name`, hidden when `quiet`.
+    pub fn new(total: Option<u64>, name: &str, quiet: bool) -> Self {
+        let bar = match total {
+            _ if quiet => ProgressBar::hidden(),
+            Some(total) => ProgressBar::new(total),
+            None => ProgressBar::no_length(),
+        };
+        let template =
+            if total.is_some() { "{msg} [{wide_bar}] {pos}/{len}" } else { "{msg}, frame {pos} after {elapsed}" };
+        styled(&bar, template);
+        bar.set_message(name.to_owned());
+        Self { bar, name: name.to_owned() }
+    }
+
+    /// Shows `progress`, whose time left follows from all frames and not from the last ones.
+    pub fn show(&self, progress: &vibhag_video::Progress) {
+        if let Some(total) = progress.total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(progress.done);
+        let left = progress.left.map_or_else(String::new, |left| {
+            let seconds = left.as_secs();
+            format!(", ETA {}:{:02}", seconds / 60, seconds % 60)
+        });
+        self.bar.set_message(format!("{} {:.1} frames/s{left}", self.name, progress.frames_per_second));
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +115,13 @@ mod tests {
         assert_eq!((bar.bar.position(), bar.bar.message().as_str()), (1000, "predicting 1/3"));
         bar.share(2.0);
         assert_eq!(bar.bar.position(), 2000);
+    }
+
+    #[test]
+    fn the_bar_of_a_video_tells_speed_and_time_left() {
+        let bar = FrameBar::new(Some(250), "clip.mp4", true);
+        let left = Some(std::time::Duration::from_secs(75));
+        bar.show(&vibhag_video::Progress { done: 100, total: Some(250), frames_per_second: 2.0, left });
+        assert_eq!((bar.bar.position(), bar.bar.message().as_str()), (100, "clip.mp4 2.0 frames/s, ETA 1:15"));
     }
 }

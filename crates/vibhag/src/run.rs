@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vibhag_core::{Error, ErrorKind, Result, Task};
+use vibhag_core::{Error, ErrorKind, Foreground, Result, Task};
 use vibhag_data::appearance;
 use vibhag_data::dataset::{Dataset, OpenOptions, Sample};
 use vibhag_data::fault::Fault;
@@ -18,7 +18,7 @@ use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest};
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::encoder_info;
 use vibhag_train::trainer::{self, Roles};
-use vibhag_train::{Plan, PlanRequest, TrainOptions, TrainOutcome};
+use vibhag_train::{Plan, PlanRequest, Preset, TrainOptions, TrainOutcome};
 
 use crate::evaluate;
 use crate::progress;
@@ -33,6 +33,8 @@ pub struct TrainRequest {
     pub data: Option<PathBuf>,
     /// Format by name instead of recognition.
     pub format: Option<String>,
+    /// Mask values to merge into one foreground class.
+    pub foreground: Option<Foreground>,
     /// The run folder.
     pub run: PathBuf,
     /// A plan to follow instead of planning.
@@ -90,8 +92,33 @@ impl Examined {
 /// # Errors
 /// When the folder cannot be read or no format recognises it.
 pub fn examine(data: &Path, format: Option<&str>, task: Task, quiet: bool) -> Result<Examined> {
-    let options = OpenOptions { format: format.map(str::to_owned), task, ..OpenOptions::default() };
-    let dataset = vibhag_data::open(data, &options)?;
+    examine_with(data, &OpenOptions { format: format.map(str::to_owned), task, ..OpenOptions::default() }, quiet)
+}
+
+/// How data is read for a task and a preset: a preset names its one class, and merges the values of masks where
+/// `foreground` does not.
+pub fn open_options(
+    format: Option<&str>,
+    task: Task,
+    preset: Option<Preset>,
+    foreground: Option<Foreground>,
+) -> OpenOptions {
+    OpenOptions {
+        format: format.map(str::to_owned),
+        task,
+        foreground,
+        subject: preset.map(|preset| preset.info().subject.to_owned()),
+        merge: preset.is_some(),
+        ..OpenOptions::default()
+    }
+}
+
+/// As [`examine`], with every choice about the reading.
+///
+/// # Errors
+/// As [`examine`].
+pub fn examine_with(data: &Path, options: &OpenOptions, quiet: bool) -> Result<Examined> {
+    let dataset = vibhag_data::open(data, options)?;
     let bar = progress::counter(dataset.samples.len(), "reading", quiet);
     let fingerprint = fingerprint::scan(&dataset, &|_, _| bar.inc(1));
     bar.finish_and_clear();
@@ -125,8 +152,14 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
     }
     let format = request.format.as_deref().or(stored.as_ref().map(|plan| plan.data.format.as_str()));
     let chosen = request.plan.as_deref().map(Plan::read).transpose()?;
-    let task = stored.as_ref().or(chosen.as_ref()).map_or(request.wishes.task.unwrap_or_default(), |plan| plan.task);
-    let examined = examine(&data, format, task, request.quiet)?;
+    let reading = match stored.as_ref().or(chosen.as_ref()) {
+        Some(plan) => OpenOptions {
+            ignore: plan.data.ignore,
+            ..open_options(format, plan.task, plan.preset, plan.data.foreground.clone().or(request.foreground.clone()))
+        },
+        None => open_options(format, request.wishes.task(), request.wishes.preset, request.foreground.clone()),
+    };
+    let examined = examine_with(&data, &reading, request.quiet)?;
     refuse_faults(&examined.faults, request.skip_bad)?;
     let mut plan = match (stored, chosen) {
         (Some(plan), _) | (None, Some(plan)) => plan.with_settings(&request.settings)?,
@@ -265,6 +298,8 @@ fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
         data: DataOrigin {
             format: plan.data.format.clone(),
             coding: plan.data.coding.clone(),
+            foreground: plan.data.foreground.clone(),
+            ignore: plan.data.ignore,
             hash: plan.data.hash.clone(),
             train_images,
             val_images,

@@ -133,6 +133,21 @@ impl AugmentConfig {
         }
     }
 
+    /// For people in photos: horizontal flips, mild rotation, sizes from far away to cropped, colours of any camera.
+    pub fn body() -> Self {
+        Self {
+            rotate_degrees: 12.0,
+            scale: [0.75, 1.35],
+            brightness: 0.3,
+            contrast: 0.3,
+            gamma: 0.35,
+            hue_degrees: 10.0,
+            saturation: 0.35,
+            grey_probability: 0.05,
+            ..Self::default()
+        }
+    }
+
     /// For street scenes: horizontal flips, hardly any rotation, mild colours.
     pub fn street() -> Self {
         Self {
@@ -223,9 +238,13 @@ mod tests {
 
     #[test]
     fn presets_are_valid_and_none_changes_nothing() {
-        for config in
-            [AugmentConfig::default(), AugmentConfig::medical(), AugmentConfig::street(), AugmentConfig::none()]
-        {
+        for config in [
+            AugmentConfig::default(),
+            AugmentConfig::medical(),
+            AugmentConfig::body(),
+            AugmentConfig::street(),
+            AugmentConfig::none(),
+        ] {
             config.validate().unwrap();
         }
         assert!(!AugmentConfig::none().moves_pixels());

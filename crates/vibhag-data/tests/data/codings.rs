@@ -161,6 +161,63 @@ fn the_coding_can_be_prescribed() {
 }
 
 #[test]
+fn named_values_are_merged_into_one_class() {
+    let root = tempfile::tempdir().unwrap();
+    images(root.path(), &["a"], 8, 1);
+    let write = |values: [u8; 8]| {
+        save(&mask_path(root.path(), "a.png"), GrayImage::from_fn(8, 1, |x, _| Luma([values[x as usize]])));
+    };
+    write([0, 1, 2, 3, 4, 57, 58, 59]);
+    let read = |options: &OpenOptions| open(root.path(), options);
+    let named = |text: &str| OpenOptions { foreground: Some(text.parse().unwrap()), ..OpenOptions::default() };
+    let merged = read(&named("1..2, 57..")).unwrap();
+    assert_eq!(merged.load(0).unwrap().1.labels(), [0, 1, 1, 0, 0, 1, 1, 1]);
+    assert_eq!(merged.coding.to_string(), "foreground masks: 1..2,57.. = foreground, every other value = background");
+    assert!(merged.classes.is_binary() && merged.faults.is_empty());
+
+    let void = OpenOptions { ignore: Some(59), ..named("1..58") };
+    let void = read(&void).unwrap();
+    assert_eq!(void.load(0).unwrap().1.labels(), [0, 1, 1, 1, 1, 1, 1, 59]);
+    assert_eq!((void.classes.ignore, void.coding.merged_void()), (Some(59), Some(59)));
+    let error = read(&OpenOptions { ignore: Some(5), ..named("1..58") }).unwrap_err().to_string();
+    assert!(error.contains("ignored value 5"), "{error}");
+
+    // What the user asks for stands above what the class file says.
+    fs::write(root.path().join("classes.toml"), "foreground = \"3..4\"\n").unwrap();
+    assert_eq!(read(&OpenOptions::default()).unwrap().load(0).unwrap().1.labels(), [0, 0, 0, 1, 1, 0, 0, 0]);
+    assert_eq!(read(&named("58")).unwrap().load(0).unwrap().1.labels(), [0, 0, 0, 0, 0, 0, 1, 0]);
+}
+
+#[test]
+fn a_subject_takes_every_part_and_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    images(root.path(), &["a", "b"], 6, 1);
+    let write = |name: &str, values: [u8; 6]| {
+        save(&mask_path(root.path(), name), GrayImage::from_fn(6, 1, |x, _| Luma([values[x as usize]])));
+    };
+    let person = OpenOptions { subject: Some("person".into()), merge: true, ..OpenOptions::default() };
+    write("a.png", [0, 0, 255, 255, 0, 255]);
+    write("b.png", [0, 0, 0, 0, 0, 255]);
+    let binary = open(root.path(), &person).unwrap();
+    assert_eq!((binary.coding.kind, binary.notes.len()), (CodingKind::Binary, 0));
+    assert_eq!(binary.classes.names(), ["background", "person"]);
+
+    write("a.png", [0, 1, 2, 3, 4, 255]);
+    write("b.png", [0, 5, 0, 0, 0, 255]);
+    let parts = open(root.path(), &person).unwrap();
+    assert_eq!(parts.load(0).unwrap().1.labels(), [0, 1, 1, 1, 1, 255]);
+    assert!(parts.notes[0].contains("6 classes") && parts.notes[0].contains("--foreground 1..5"), "{:?}", parts.notes);
+    // Read again as the plan records it, nothing differs.
+    let recorded = OpenOptions {
+        foreground: parts.coding.foreground.clone(),
+        ignore: parts.coding.merged_void(),
+        ..person.clone()
+    };
+    let again = open(root.path(), &recorded).unwrap();
+    assert_eq!((again.content_hash(), again.notes.len()), (parts.content_hash(), 0));
+}
+
+#[test]
 fn sixteen_bit_and_tiff_masks_are_read() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("a.png");

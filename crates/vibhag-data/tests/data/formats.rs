@@ -5,7 +5,8 @@ use std::fs;
 use image::{DynamicImage, ImageBuffer, Luma, Rgba, RgbaImage};
 use vibhag_data::decode::read_image;
 use vibhag_data::encode::write_gray16_png;
-use vibhag_data::{OpenOptions, Split, fingerprint, open};
+use vibhag_data::split::assign;
+use vibhag_data::{OpenOptions, Split, SplitOptions, fingerprint, open};
 
 use crate::files::{half, image_path, mask_path, open_default, pairs, photo, save};
 
@@ -96,6 +97,37 @@ fn mads_keeps_performances_together() {
         assert_eq!(dataset.classes.names(), ["background", "person"]);
         assert_eq!(dataset.samples[0].group, dataset.samples[1].group);
         assert_ne!(dataset.samples[0].group, dataset.samples[2].group);
+    }
+}
+
+/// Frames of one dance are nearly alike: a validation frame from it would be one that was learnt.
+#[test]
+fn mads_is_split_by_clip_and_never_by_frame() {
+    let root = tempfile::tempdir().unwrap();
+    let base = root.path().join("segmentation_full_body_mads_dataset_1192_img");
+    let clips =
+        ["HipHop_HipHop1", "HipHop_HipHop2", "Jazz_Jazz1", "Kata_F2", "Kata_N1", "Sports_Tennis_Left", "TaiChi_S1"];
+    for (number, clip) in clips.iter().enumerate() {
+        for (index, (camera, frame)) in [(0, 15), (0, 180), (1, 15), (2, 1080)].into_iter().enumerate() {
+            let name = format!("{clip}_C{camera}_{frame:05}.png");
+            save(&base.join("images").join(&name), photo(8, 8, (4 * number + index) as u8));
+            save(&base.join("masks").join(&name), half(8, 8, 255));
+        }
+    }
+    let dataset = open_default(root.path());
+    assert_eq!((dataset.format.as_str(), dataset.len()), ("mads", 28));
+    let fingerprint = fingerprint::scan(&dataset, &|_, _| {});
+    for seed in 0..5 {
+        let options = SplitOptions { seed, val_fraction: 0.3, test_fraction: 0.2 };
+        let splits = assign(&dataset, &fingerprint, options);
+        for clip in clips {
+            let of_clip = dataset.samples.iter().zip(&splits).filter(|(sample, _)| sample.id.starts_with(clip));
+            let found: std::collections::BTreeSet<Split> = of_clip.map(|(_, split)| *split).collect();
+            assert_eq!(found.len(), 1, "{clip} is in {found:?} with seed {seed}");
+        }
+        for split in [Split::Train, Split::Val, Split::Test] {
+            assert!(splits.contains(&split), "no clip for {split} with seed {seed}");
+        }
     }
 }
 

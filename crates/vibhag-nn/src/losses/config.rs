@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use vibhag_core::{Error, Result};
 
 use super::inputs::Inputs;
-use super::{Bce, CrossEntropy, Dice, Focal, LOSSES, Tversky, loss_info};
+use super::{Bce, CrossEntropy, Dice, Edge, Focal, LOSSES, Tversky, loss_info};
 
 /// One term of a loss; in files `kind` names it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum LossTerm {
     Focal(Focal),
     /// Tversky loss.
     Tversky(Tversky),
+    /// Cross-entropy beside edges.
+    Edge(Edge),
 }
 
 impl LossTerm {
@@ -32,6 +34,7 @@ impl LossTerm {
             Self::Dice(_) => "dice",
             Self::Focal(_) => "focal",
             Self::Tversky(_) => "tversky",
+            Self::Edge(_) => "edge",
         }
     }
 
@@ -43,6 +46,7 @@ impl LossTerm {
             Self::Dice(term) => term.weight,
             Self::Focal(term) => term.weight,
             Self::Tversky(term) => term.weight,
+            Self::Edge(term) => term.weight,
         }
     }
 
@@ -55,6 +59,7 @@ impl LossTerm {
             Self::Dice(term) => &mut term.weight,
             Self::Focal(term) => &mut term.weight,
             Self::Tversky(term) => &mut term.weight,
+            Self::Edge(term) => &mut term.weight,
         };
         *slot = weight;
         self
@@ -73,6 +78,7 @@ impl LossTerm {
             Self::Dice(term) => term.validate(),
             Self::Focal(term) => term.validate(channels),
             Self::Tversky(term) => term.validate(),
+            Self::Edge(term) => term.validate(),
             Self::CrossEntropy(_) | Self::Bce(_) => Ok(()),
         }
     }
@@ -84,6 +90,7 @@ impl LossTerm {
             Self::Dice(term) => term.forward(inputs),
             Self::Focal(term) => term.forward(inputs),
             Self::Tversky(term) => term.forward(inputs),
+            Self::Edge(term) => term.forward(inputs),
         }
     }
 }

@@ -71,6 +71,19 @@ impl Inputs {
         self.logits.dims()[1]
     }
 
+    /// The label of every pixel, row-major image by image, none where it is void; `None` when the device does not give it
+    /// back. Binary: 0 or 1.
+    pub(super) fn labels(&self) -> Option<Vec<Option<u16>>> {
+        let labels = self.target.clone().into_data().convert::<i32>().try_to_vec::<i32>().ok()?;
+        let (binary, ignore) = (self.channels() == 1, i32::from(self.ignore));
+        let label = |label: i32| match label {
+            label if label == ignore => None,
+            label if binary => Some(u16::from(label == 1)),
+            label => u16::try_from(label).ok(),
+        };
+        Some(labels.into_iter().map(label).collect())
+    }
+
     /// The sums of one pass, where the kernels run.
     pub(super) fn sums(&self) -> Option<Sums> {
         self.sums.clone()

@@ -1,6 +1,6 @@
 //! The loss terms, in the order in which help and tables show them.
 
-use super::{Bce, CrossEntropy, Dice, Focal, LossTerm, Tversky};
+use super::{Bce, CrossEntropy, Dice, Edge, Focal, LossTerm, Tversky};
 
 /// An entry of [`LOSSES`].
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,12 @@ pub const LOSSES: &[LossInfo] = &[
         summary: "soft Dice with separate prices for false alarms and misses",
         paper: "Salehi, Erdogmus and Gholipour, Tversky loss function, MLMI 2017",
         term: || LossTerm::Tversky(Tversky::default()),
+    },
+    LossInfo {
+        name: "edge",
+        summary: "cross-entropy of the pixels beside true edges, which a mean over all pixels hardly counts",
+        paper: "Ronneberger, Fischer and Brox, U-Net, MICCAI 2015 (weights at borders)",
+        term: || LossTerm::Edge(Edge::default()),
     },
 ];
 

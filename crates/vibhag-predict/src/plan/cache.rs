@@ -75,3 +75,24 @@ fn compile(network: &Network, size: [usize; 2]) -> Result<Option<Plan>> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use vibhag_nn::NetworkConfig;
+
+    use super::*;
+
+    #[test]
+    fn frames_of_one_size_share_one_plan() {
+        let mut config = NetworkConfig::new("unet-lite", None, 3, 1).unwrap();
+        config.widths = vec![4, 6];
+        let network = config.init(&Device::flex(), 5).unwrap();
+        let cache = PlanCache::default();
+        let steps = |size| cache.with(&network, size, |plan| Ok(plan.steps.as_ptr() as usize)).unwrap().unwrap();
+        let first = steps([16, 24]);
+        // Another size between frames, as photos beside a video would bring it.
+        steps([8, 8]);
+        assert_eq!([steps([16, 24]), steps([16, 24])], [first; 2]);
+    }
+}

@@ -25,8 +25,16 @@ pub(crate) fn plan(epochs: u64) -> Plan {
     Plan {
         version: PLAN_VERSION,
         task: Task::Semantic,
+        preset: None,
         seed: 3,
-        data: DataPlan { path: "discs".into(), format: "drawn".into(), coding: "drawn".into(), hash: "0".into() },
+        data: DataPlan {
+            path: "discs".into(),
+            format: "drawn".into(),
+            coding: "drawn".into(),
+            hash: "0".into(),
+            foreground: None,
+            ignore: None,
+        },
         split: SplitPlan { val_fraction: 0.2, test_fraction: 0.0 },
         input: Preprocessing { stretch: None, scale: 1.0, channels: 1, mean: vec![100.0], std: vec![50.0], geometry },
         network: NetworkConfig { widths: vec![4, 8, 16], ..NetworkConfig::new("unet-lite", None, 1, 1).unwrap() },

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use vibhag_core::{Head, Task};
+use vibhag::cutout::Background;
+use vibhag_core::{Foreground, Head, Task};
+use vibhag_train::{Goal, Preset};
 
 /// Image segmentation: point it at images and masks, get a model, a report and a predictor.
 #[derive(Debug, Parser)]
@@ -52,9 +54,12 @@ pub(crate) enum Command {
         /// Format by name instead of recognition
         #[arg(long)]
         format: Option<String>,
-        /// What the data is wanted for: semantic, instance or panoptic
+        /// What the data is wanted for: semantic, instance, panoptic or body
         #[arg(long, default_value_t)]
-        task: Task,
+        task: Goal,
+        /// Mask values that are one foreground class together, such as 1..58 or 3,7,20..
+        #[arg(long, value_name = "VALUES")]
+        foreground: Option<Foreground>,
         #[command(flatten)]
         common: Common,
     },
@@ -78,10 +83,10 @@ pub(crate) enum Command {
         #[arg(short, long, default_value = "run")]
         output: PathBuf,
         /// Follow this plan instead of making one
-        #[arg(long, conflicts_with_all = ["arch", "encoder", "pretrained", "task", "head"])]
+        #[arg(long, conflicts_with_all = ["arch", "encoder", "pretrained", "task", "preset", "foreground", "head"])]
         plan: Option<PathBuf>,
         /// Continue the run in this folder
-        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data", "arch", "encoder", "pretrained", "task", "head", "seed"])]
+        #[arg(long, value_name = "RUN", conflicts_with_all = ["plan", "data", "arch", "encoder", "pretrained", "task", "preset", "foreground", "head", "seed"])]
         resume: Option<PathBuf>,
         /// Leave out samples with faults (the report lists them)
         #[arg(long)]
@@ -123,6 +128,38 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// People cut out of photos, videos and webcams, over nothing or over another background (exit code 1 when some failed)
+    Cutout {
+        /// Photos, videos, folders, patterns in quotes; webcam or webcam:1
+        #[arg(required = true)]
+        inputs: Vec<String>,
+        /// A run or model folder, trained with --task body or on any one foreground class
+        #[arg(long)]
+        model: Option<PathBuf>,
+        /// What to put behind: a picture, a video, a colour (white, #20c040), blur or blur:SIGMA [default: nothing]
+        #[arg(long, value_name = "WHAT")]
+        background: Option<Background>,
+        /// Write the matte alone, grey: white is the person
+        #[arg(long, conflicts_with = "background")]
+        alpha: bool,
+        /// A folder, or the file for a single input (.png; .mp4, .mov, .webm, .mkv, with alpha .mov or .webm)
+        #[arg(short, long, default_value = "cutouts")]
+        output: PathBuf,
+        /// Seconds of a video from its start; a webcam needs it
+        #[arg(long)]
+        seconds: Option<f64>,
+        /// Each frame of a video for itself, without smoothing over time
+        #[arg(long)]
+        no_smoothing: bool,
+        /// One pass instead of averaging over flips (videos always take one)
+        #[arg(long)]
+        fast: bool,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Score a model on data, or anybody's masks against the truth
     Evaluate {
         /// A run or model folder
@@ -146,6 +183,9 @@ pub(crate) enum Command {
         /// What --truth and --pred hold: semantic, instance or panoptic
         #[arg(long, default_value_t, requires = "truth")]
         task: Task,
+        /// Mask values that are one foreground class together, such as 1..58 [default: as in the model's training]
+        #[arg(long, value_name = "VALUES")]
+        foreground: Option<Foreground>,
         /// One pass instead of averaging over flips
         #[arg(long)]
         fast: bool,
@@ -239,9 +279,15 @@ pub(crate) struct Wishes {
     /// Format by name instead of recognition
     #[arg(long = "format")]
     pub format: Option<String>,
-    /// semantic (a class for every pixel), instance (objects) or panoptic (both)
+    /// semantic (a class for every pixel), instance (objects), panoptic (both), or a preset such as body
     #[arg(long)]
-    pub task: Option<Task>,
+    pub task: Option<Goal>,
+    /// Choices for a subject: body (people to be cut out)
+    #[arg(long)]
+    pub preset: Option<Preset>,
+    /// Mask values that are one foreground class together, such as 1..58 or 3,7,20..; every other one is background
+    #[arg(long, value_name = "VALUES")]
+    pub foreground: Option<Foreground>,
     /// How objects are told apart: center, star or flow
     #[arg(long)]
     pub head: Option<Head>,

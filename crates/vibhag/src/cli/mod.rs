@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use vibhag::convert::ConvertRequest;
+use vibhag::cutout::CutoutRequest;
 use vibhag::evaluate::{self, Selection};
 use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
 use vibhag::scores::Scores;
 use vibhag::synth::SynthRequest;
-use vibhag::{bench, convert, demo, doctor, models, predict, synth};
+use vibhag::{bench, convert, cutout, demo, doctor, models, predict, synth};
 use vibhag_data::split::Split;
 use vibhag_nn::bundle::Flips;
 use vibhag_nn::device::DeviceChoice;
@@ -40,8 +41,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor { data, format, task, common } => {
-            let found = doctor::doctor(&data, format.as_deref(), task, common.quiet || common.json)?;
+        Command::Doctor { data, format, task, foreground, common } => {
+            let quiet = common.quiet || common.json;
+            let found = doctor::doctor_for(&data, format.as_deref(), task, foreground, quiet)?;
             if common.json {
                 json(&found)?;
             } else {
@@ -50,13 +52,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(findings(!found.faults.is_empty()))
         }
         Command::Plan { data, output, wishes, common } => {
-            let examined = run::examine(
-                &data,
-                wishes.format.as_deref(),
-                wishes.task.unwrap_or_default(),
-                common.quiet || common.json,
-            )?;
-            let plan = run::plan(&examined, &request(&wishes), &wishes.settings)?;
+            let wanted = request(&wishes);
+            let (format, foreground) = (wishes.format.as_deref(), wishes.foreground.clone());
+            let options = run::open_options(format, wanted.task(), wanted.preset, foreground);
+            let examined = run::examine_with(&data, &options, common.quiet || common.json)?;
+            let plan = run::plan(&examined, &wanted, &wishes.settings)?;
             let text = plan.to_toml()?;
             match output {
                 Some(path) => {
@@ -75,6 +75,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             let request = TrainRequest {
                 data,
                 format: wishes.format.clone(),
+                foreground: wishes.foreground.clone(),
                 run: resume.clone().unwrap_or(output),
                 plan,
                 wishes: request(&wishes),
@@ -112,13 +113,34 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(findings(failed > 0))
         }
-        Command::Evaluate { model, data, split, format, truth, pred, task, fast, device, common } => {
+        Command::Cutout { inputs, model, background, alpha, output, seconds, no_smoothing, fast, device, common } => {
+            let request = CutoutRequest {
+                model,
+                inputs,
+                out: output,
+                background,
+                matte: alpha,
+                seconds,
+                smoothing: !no_smoothing,
+                tta: fast.then_some(Flips::None),
+                device: device.parse()?,
+                quiet: common.quiet || common.json,
+            };
+            let rows = cutout::cutout(&request)?;
+            if common.json {
+                json(&rows)?;
+            } else {
+                print::cutout(&rows)?;
+            }
+            Ok(findings(rows.iter().any(|row| row.error.is_some() || row.damage.is_some())))
+        }
+        Command::Evaluate { model, data, split, format, truth, pred, task, foreground, fast, device, common } => {
             let (scores, failed) = match (model, data, truth, pred) {
                 (_, _, Some(truth), Some(pred)) if task.has_objects() => {
                     evaluate::folders::objects(&truth, &pred, task)?
                 }
                 (_, _, Some(truth), Some(pred)) => {
-                    let (found, failed) = evaluate::folders(&truth, &pred)?;
+                    let (found, failed) = evaluate::folders(&truth, &pred, foreground.as_ref())?;
                     (Scores::Semantic(Box::new(found)), failed)
                 }
                 (Some(model), Some(data), ..) => {
@@ -135,6 +157,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                         &model,
                         &data,
                         format.as_deref(),
+                        foreground,
                         selection,
                         device,
                         fast.then_some(Flips::None),
@@ -228,7 +251,8 @@ fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 fn request(wishes: &Wishes) -> PlanRequest {
     PlanRequest {
-        task: wishes.task,
+        task: wishes.task.map(|goal| goal.task),
+        preset: wishes.preset.or(wishes.task.and_then(|goal| goal.preset)),
         head: wishes.head,
         architecture: wishes.arch.clone(),
         encoder: wishes.encoder.clone(),

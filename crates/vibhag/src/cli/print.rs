@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use vibhag::bench::BenchResult;
 use vibhag::convert::ConvertResult;
+use vibhag::cutout::Row as CutoutRow;
 use vibhag::demo::DemoResult;
 use vibhag::doctor::Diagnosis;
 use vibhag::models::Row as ModelRow;
@@ -122,6 +123,7 @@ fn evaluation(found: &Evaluation) -> anyhow::Result<()> {
     line(&format!("images {}", found.images))?;
     line(&format!("Dice per image  {:.4}{interval}", found.dice_per_image))?;
     line(&format!("IoU per image   {:.4}", found.iou_per_image))?;
+    line(&format!("boundary IoU    {:.4}", found.boundary_iou))?;
     line(&format!("Dice pooled     {:.4}", found.dice_pooled))?;
     line(&format!("IoU pooled      {:.4}", found.iou_pooled))?;
     line(&format!("mean IoU        {:.4}", found.mean_iou))?;
@@ -216,6 +218,27 @@ pub(crate) fn predict(rows: &[Row], out: &Path) -> anyhow::Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     line(&format!("{} images, {failed} failed; output in {}", rows.len(), out.display()))
+}
+
+pub(crate) fn cutout(rows: &[CutoutRow]) -> anyhow::Result<()> {
+    for row in rows {
+        if let Some(error) = &row.error {
+            line(&format!("failed: {error}"))?;
+            continue;
+        }
+        let frames = match (row.frames, row.frames_per_second) {
+            (Some(frames), Some(speed)) => format!(", {frames} frames at {speed:.1} a second"),
+            _ => String::new(),
+        };
+        let output = row.output.as_deref().unwrap_or(Path::new("-")).display();
+        let share = 100.0 * row.share.unwrap_or_default();
+        line(&format!("{} -> {output}: foreground {share:.1} %{frames} ({:.2} s)", row.input, row.seconds))?;
+        for note in row.damage.iter().chain(&row.notes) {
+            line(&format!("note: {note}"))?;
+        }
+    }
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    line(&format!("{} inputs, {failed} failed", rows.len()))
 }
 
 pub(crate) fn convert(result: &ConvertResult) -> anyhow::Result<()> {
