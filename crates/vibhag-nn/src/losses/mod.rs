@@ -16,6 +16,7 @@ mod focal;
 mod inputs;
 mod objects;
 mod overlap;
+mod poses;
 mod registry;
 mod tversky;
 
@@ -26,5 +27,6 @@ pub use dice::Dice;
 pub use focal::Focal;
 pub use objects::ObjectLoss;
 pub use overlap::Pooling;
+pub use poses::PoseLoss;
 pub use registry::{LOSSES, LossInfo, loss_info};
 pub use tversky::Tversky;
