@@ -8,6 +8,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod plan;
 pub mod planner;
+pub mod poses;
 pub mod schedule;
 pub mod timing;
 pub mod trainer;
@@ -17,4 +18,5 @@ mod objects;
 
 pub use plan::Plan;
 pub use planner::{PlanRequest, plan};
+pub use poses::PosePlan;
 pub use trainer::{TrainOptions, TrainOutcome, train};
