@@ -52,7 +52,7 @@ pub(crate) enum Command {
         /// Format by name instead of recognition
         #[arg(long)]
         format: Option<String>,
-        /// What the data is wanted for: semantic, instance or panoptic
+        /// What the data is wanted for: semantic, instance, panoptic or pose
         #[arg(long, default_value_t)]
         task: Task,
         #[command(flatten)]
@@ -236,7 +236,7 @@ pub(crate) struct Wishes {
     /// Format by name instead of recognition
     #[arg(long = "format")]
     pub format: Option<String>,
-    /// semantic (a class for every pixel), instance (objects) or panoptic (both)
+    /// semantic (a class for every pixel), instance (objects), panoptic (both) or pose (people's keypoints)
     #[arg(long)]
     pub task: Option<Task>,
     /// How objects are told apart: center, star or flow
