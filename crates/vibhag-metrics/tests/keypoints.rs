@@ -209,6 +209,8 @@ fn people_are_taken_one_to_one_and_crowds_by_nobody() {
     // Two are nearest to the second person, of whom the better one gets it and the other one the first person.
     let found = [at(20.0), at(29.0)];
     let partners = vibhag_metrics::match_people(&skeleton(), &truth, &found).unwrap();
-    assert_eq!(partners, [Some(0), Some(1), None, None, None]);
+    let places: Vec<_> = partners.iter().map(|partner| partner.map(|(place, _)| place)).collect();
+    assert_eq!(places, [Some(0), Some(1), None, None, None]);
+    assert!(partners[0].unwrap().1 < partners[1].unwrap().1);
     assert!(vibhag_metrics::match_people(&skeleton(), &truth, &[Pose::default()]).is_err());
 }

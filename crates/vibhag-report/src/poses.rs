@@ -9,6 +9,9 @@ use crate::overlay::{GUTTER, GUTTER_WIDTH};
 use crate::palette::MANY;
 use crate::picture::{Picture, row};
 
+/// Two people less similar than this are not drawn as one.
+const ALIKE: f64 = 0.1;
+
 /// Three panels: the image; the image with the true skeletons, where missed keypoints and people are magenta; the image
 /// with the predicted ones, where wrong keypoints and people who are not there are red. A limb has one colour in both.
 ///
@@ -41,7 +44,8 @@ pub fn comparison_poses(
         if person.crowd || person.pose.present() == 0 {
             continue;
         }
-        let Some(partner) = partner.and_then(|partner| Some((partner, found.get(partner)?))) else {
+        let partner = partner.filter(|&(_, similarity)| similarity >= ALIKE);
+        let Some(partner) = partner.and_then(|(place, _)| Some((place, found.get(place)?))) else {
             left.skeleton(&person.pose, skeleton, Some(missed));
             continue;
         };

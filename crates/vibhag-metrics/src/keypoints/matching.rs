@@ -100,15 +100,14 @@ impl Scene {
     }
 }
 
-/// For each true person with a labelled keypoint who is no crowd the place of the prediction that is taken for it, at most
-/// one person each, the most similar two first; `None` where there is none. At most [`MAX_PEOPLE`] predictions take part,
-/// those with the highest scores.
+/// For each true person with a labelled keypoint who is no crowd the place of the prediction that is taken for it, however
+/// unlike, and their similarity: at most one person each, the most similar two first; `None` where there is none. At most
+/// [`MAX_PEOPLE`] predictions take part, those with the highest scores.
 ///
 /// # Errors
 /// When a pose has another number of keypoints than the skeleton, or a place, an area or a score is not a number.
-pub fn match_people(skeleton: &Skeleton, truth: &[Person], predicted: &[Pose]) -> Result<Vec<Option<usize>>> {
-    let partners = Scene::new(skeleton, truth, predicted, MAX_PEOPLE)?.partners(truth);
-    Ok(partners.into_iter().map(|partner| partner.map(|(place, _)| place)).collect())
+pub fn match_people(skeleton: &Skeleton, truth: &[Person], predicted: &[Pose]) -> Result<Vec<Option<(usize, f64)>>> {
+    Ok(Scene::new(skeleton, truth, predicted, MAX_PEOPLE)?.partners(truth))
 }
 
 /// Whether a true person is to be found: it is one person with a labelled keypoint.
