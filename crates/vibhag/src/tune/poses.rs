@@ -77,7 +77,7 @@ fn candidates(usual: PoseReading) -> Vec<PoseReading> {
         AffinityDecoding::default(),
     ];
     let mut found = vec![usual];
-    for fill in [0.02, 0.05, 0.15] {
+    for fill in [0.005, 0.02, 0.05, 0.15] {
         found.extend(affinities.map(|affinity| PoseReading { single: false, fill, affinity }));
         if usual.single {
             found.push(PoseReading { fill, ..usual });
