@@ -26,7 +26,7 @@ pub use id_map::{IdMap, Panoptic, Segment};
 pub use image::{Image, Samples};
 pub use label_map::{BinaryMask, LabelMap};
 pub use pose::{Keypoint, Person, Pose, Visibility};
-pub use pose_decoding::{AffinityDecoding, DisplacementDecoding};
+pub use pose_decoding::{AffinityDecoding, DisplacementDecoding, PoseReading};
 pub use preprocessing::{Geometry, Preprocessing};
 pub use rle::Rle;
 pub use rng::{Purpose, Rng};

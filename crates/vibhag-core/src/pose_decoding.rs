@@ -82,6 +82,37 @@ impl AffinityDecoding {
     }
 }
 
+/// How people are read from the maps of a network with heat maps and part affinity fields; every value is in the plan and
+/// in the model bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoseReading {
+    /// Every image shows one person: each keypoint is where its heat is largest, whatever the fields say.
+    pub single: bool,
+    /// A keypoint of a person to which no limb leads is where its heat is largest around the person, from this heat on; 1
+    /// leaves it absent.
+    pub fill: f32,
+    /// How keypoints become people.
+    pub affinity: AffinityDecoding,
+}
+
+impl Default for PoseReading {
+    fn default() -> Self {
+        Self { single: false, fill: 0.05, affinity: AffinityDecoding::default() }
+    }
+}
+
+impl PoseReading {
+    /// Checks that every value is in its range.
+    ///
+    /// # Errors
+    /// Names the value that is not.
+    pub fn validate(&self) -> Result<()> {
+        check("fill", self.fill, (0.0..=1.0).contains(&self.fill))?;
+        self.affinity.validate()
+    }
+}
+
 /// Association by displacements along a tree of keypoints, with PoseNet's values (Papandreou et al., "PersonLab", ECCV
 /// 2018).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -165,6 +196,10 @@ mod tests {
         assert!(error(|v| v.inter_min_above = 1.0).contains("inter_min_above"));
         assert!(error(|v| v.max_samples = 2).contains("max_samples"));
         assert!(error(|v| v.max_people = 0).contains("max_people"));
+        PoseReading::default().validate().unwrap();
+        assert!(
+            PoseReading { fill: 1.5, ..PoseReading::default() }.validate().unwrap_err().to_string().contains("fill")
+        );
         let wrong = DisplacementDecoding { nms_radius: -1.0, ..DisplacementDecoding::default() };
         assert!(wrong.validate().unwrap_err().to_string().contains("nms_radius"));
     }

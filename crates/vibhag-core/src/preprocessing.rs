@@ -48,12 +48,16 @@ pub struct Preprocessing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stretch: Option<[f32; 2]>,
     /// Magnification, 1 to 4, before windows are cut: objects of a few pixels are told apart better on a larger image.
-    /// Probabilities and maps come back at the image's own size. 1 for whole images that are resized.
+    /// Probabilities and maps come back at the image's own size. 1 for whole images that are resized; from 1/16 on where
+    /// people's keypoints are found, so that those of large photographs have a usual size.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub scale: f32,
     /// Size policy.
     pub geometry: Geometry,
 }
+
+/// Images are shrunk to this at most before people's keypoints are looked for.
+const LEAST_POSE_SCALE: f32 = 1.0 / 16.0;
 
 fn one() -> f32 {
     1.0
@@ -70,14 +74,32 @@ impl Preprocessing {
     /// # Errors
     /// A configuration error with the values.
     pub fn check(&self) -> Result<()> {
+        self.check_from(1.0)
+    }
+
+    /// As [`Self::check`] for people's keypoints, for which images may be shrunk and are never resized to one size.
+    ///
+    /// # Errors
+    /// A configuration error with the values.
+    pub fn check_for_poses(&self) -> Result<()> {
+        if matches!(self.geometry, Geometry::Resize { .. }) {
+            return Err(
+                Error::config("resizing to one size would distort people").hint("use input.geometry.kind = \"window\"")
+            );
+        }
+        self.check_from(LEAST_POSE_SCALE)
+    }
+
+    fn check_from(&self, least_scale: f32) -> Result<()> {
         if let Some([low, high]) = self.stretch
             && !(0.0 <= low && low < high && high <= 100.0)
         {
             return Err(Error::config("input.stretch needs two rising percentiles from 0 to 100")
                 .at(format!("[{low}, {high}]")));
         }
-        if !(1.0..=4.0).contains(&self.scale) {
-            return Err(Error::config("input.scale must lie from 1 to 4").at(self.scale.to_string()));
+        if !(least_scale..=4.0).contains(&self.scale) {
+            let what = format!("input.scale must lie from {least_scale} to 4");
+            return Err(Error::config(what).at(self.scale.to_string()));
         }
         if self.scale != 1.0 && matches!(self.geometry, Geometry::Resize { .. }) {
             return Err(Error::config("input.scale magnifies images before windows are cut")
@@ -120,6 +142,10 @@ mod tests {
         for scale in [0.5, 4.5, f32::NAN] {
             assert!(Preprocessing { scale, ..window.clone() }.check().is_err());
         }
+        let shrunk = Preprocessing { scale: 0.5, ..window.clone() };
+        shrunk.check_for_poses().unwrap();
+        assert!(Preprocessing { scale: 0.01, ..shrunk }.check_for_poses().is_err());
+        assert!(resized.check_for_poses().unwrap_err().to_string().contains("window"));
         assert!(Preprocessing { stretch: Some([5.0, 5.0]), ..window }.check().is_err());
     }
 

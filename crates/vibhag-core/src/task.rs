@@ -15,20 +15,22 @@ pub enum Task {
     Instance,
     /// Objects of the things and one segment for each stuff class, together covering the image.
     Panoptic,
+    /// The keypoints of every person.
+    Pose,
 }
 
 impl Task {
     /// The names, in the order of the variants.
-    pub const NAMES: [&'static str; 3] = ["semantic", "instance", "panoptic"];
+    pub const NAMES: [&'static str; 4] = ["semantic", "instance", "panoptic", "pose"];
 
     /// The name that users type.
     pub fn name(self) -> &'static str {
         Self::NAMES[self as usize]
     }
 
-    /// Whether objects are told apart.
+    /// Whether segments are told apart.
     pub fn has_objects(self) -> bool {
-        self != Self::Semantic
+        matches!(self, Self::Instance | Self::Panoptic)
     }
 }
 
@@ -36,7 +38,8 @@ impl std::str::FromStr for Task {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        [Self::Semantic, Self::Instance, Self::Panoptic].into_iter().find(|task| task.name() == name).ok_or_else(|| {
+        let all = [Self::Semantic, Self::Instance, Self::Panoptic, Self::Pose];
+        all.into_iter().find(|task| task.name() == name).ok_or_else(|| {
             Error::config(format!("unknown task {name:?}")).hint(format!("use one of {}", Self::NAMES.join(", ")))
         })
     }
@@ -62,6 +65,9 @@ pub enum Head {
     Star,
     /// Flows towards the middle of the object (Stringer et al., Cellpose, Nature Methods 2021).
     Flow,
+    /// Heat maps of keypoints and part affinity fields (Cao et al., OpenPose, TPAMI 2019) in place of class logits, at a
+    /// quarter of the resolution. Their number is that of the skeleton, so that they are counted as output channels.
+    Pose,
 }
 
 /// Rays of [`Head::Star`], evenly spaced, the first pointing right, the next ones turning down (clockwise on screen).
@@ -73,7 +79,7 @@ pub const LENGTH_UNIT: f32 = 8.0;
 
 impl Head {
     /// The names, in the order of the variants.
-    pub const NAMES: [&'static str; 4] = ["semantic", "center", "star", "flow"];
+    pub const NAMES: [&'static str; 5] = ["semantic", "center", "star", "flow", "pose"];
 
     /// The name that users type.
     pub fn name(self) -> &'static str {
@@ -87,7 +93,7 @@ impl Head {
     /// - flow: flow down, flow right, five times a unit vector
     pub fn maps(self) -> usize {
         match self {
-            Self::Semantic => 0,
+            Self::Semantic | Self::Pose => 0,
             Self::Center => 3,
             Self::Star => 1 + RAYS,
             Self::Flow => 2,
@@ -98,8 +104,13 @@ impl Head {
     pub fn first_length(self) -> usize {
         match self {
             Self::Center | Self::Star => 1,
-            Self::Semantic | Self::Flow => self.maps(),
+            Self::Semantic | Self::Flow | Self::Pose => self.maps(),
         }
+    }
+
+    /// Pixels of the input, along both axes, for one value of the output.
+    pub fn stride(self) -> usize {
+        if self == Self::Pose { 4 } else { 1 }
     }
 
     /// Planes of a training target: the maps (lengths in pixels), then the weights of the loss.
@@ -109,7 +120,7 @@ impl Head {
     /// - flow: flow down, flow right (unit vectors), weight (above 1 on small objects)
     pub fn target_planes(self) -> usize {
         match self {
-            Self::Semantic => 0,
+            Self::Semantic | Self::Pose => 0,
             Self::Center => 6,
             Self::Star => 2 + RAYS,
             Self::Flow => 3,
@@ -121,9 +132,10 @@ impl std::str::FromStr for Head {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        [Self::Semantic, Self::Center, Self::Star, Self::Flow].into_iter().find(|head| head.name() == name).ok_or_else(
-            || Error::config(format!("unknown head {name:?}")).hint(format!("use one of {}", Self::NAMES.join(", "))),
-        )
+        let all = [Self::Semantic, Self::Center, Self::Star, Self::Flow, Self::Pose];
+        all.into_iter().find(|head| head.name() == name).ok_or_else(|| {
+            Error::config(format!("unknown head {name:?}")).hint(format!("use one of {}", Self::NAMES.join(", ")))
+        })
     }
 }
 
@@ -177,7 +189,7 @@ impl Grouping {
         match head {
             // Things of a scene may have holes of their own.
             Head::Center => Self { objectness: 0.1, fill_holes: false, ..Self::default() },
-            Head::Semantic | Head::Star | Head::Flow => Self::default(),
+            Head::Semantic | Head::Star | Head::Flow | Head::Pose => Self::default(),
         }
     }
 

@@ -127,6 +127,7 @@ pub fn from_source(root: &Path, format: &str, source: Arc<dyn AnnotationSource>)
         faults,
         masks,
         annotated: Some(annotated),
+        poses: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod geometry;
+mod people;
 mod photometry;
 mod prepared;
 
@@ -11,7 +12,7 @@ use vibhag_core::{Error, Geometry, Head, Image, Panoptic, Preprocessing, Purpose
 use vibhag_imaging::instances::{self, VOID};
 use vibhag_imaging::{Affine, Displacement, warp_ids, warp_image, warp_labels};
 
-use crate::truth::{SegmentRules, Truth};
+use crate::truth::{PoseRules, SegmentRules, Truth};
 
 /// What names the random numbers of one rendering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +41,7 @@ pub struct Augmenter {
     config: AugmentConfig,
     ignore: Option<u16>,
     objects: Option<(Head, SegmentRules)>,
+    poses: Option<PoseRules>,
 }
 
 /// Where a rendering goes. Slices have the length that [`Augmenter::shape`] and [`Augmenter::target_planes`] tell.
@@ -75,7 +77,7 @@ impl Augmenter {
         if height == 0 || width == 0 {
             return Err(Error::config(format!("network input of {height}x{width} pixels is empty")));
         }
-        Ok(Self { preprocessing, config, ignore, objects: None })
+        Ok(Self { preprocessing, config, ignore, objects: None, poses: None })
     }
 
     /// The same augmenter for segments: renders the targets of `head` beside the labels.
@@ -88,6 +90,15 @@ impl Augmenter {
     /// Planes of the targets; none without objects.
     pub fn target_planes(&self) -> usize {
         self.objects.as_ref().map_or(0, |(head, _)| head.target_planes())
+    }
+
+    /// Values of the targets of one sample.
+    pub fn target_len(&self) -> usize {
+        let (height, width) = self.preprocessing.geometry.size();
+        match &self.poses {
+            Some(rules) => rules.targets.planes(&rules.skeleton) * (height / rules.stride) * (width / rules.stride),
+            None => self.target_planes() * height * width,
+        }
     }
 
     /// Channels, height and width of a rendered sample.
@@ -137,6 +148,8 @@ impl Augmenter {
                     None => self.render_objects(&segments.segments, ids, out),
                 }
             }
+            // People have a rendering of their own.
+            Truth::People(_) => None,
         }
     }
 
@@ -145,7 +158,7 @@ impl Augmenter {
         let geometry = &self.preprocessing.geometry;
         let (height, width) = geometry.size();
         let moved = self.moves();
-        let scale = self.preprocessing.scale;
+        let scale = sample.scale_left(self.preprocessing.scale);
         let placement = if moved {
             geometry::draw(&self.config, geometry, scale, sample, key)
         } else {

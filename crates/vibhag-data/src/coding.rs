@@ -26,6 +26,8 @@ pub enum CodingKind {
     Foreground,
     /// There are annotated objects instead of masks.
     Objects,
+    /// There are people's keypoints instead of masks.
+    Keypoints,
 }
 
 impl CodingKind {
@@ -259,6 +261,7 @@ impl fmt::Display for MaskCoding {
                 let names: Vec<&str> = self.entries.iter().map(|entry| entry.name.as_str()).collect();
                 return write!(f, "annotated objects: {}", names.join(", "));
             }
+            CodingKind::Keypoints => return f.write_str("people's keypoints"),
             CodingKind::Binary => "binary masks",
             CodingKind::Indices => "class indices",
             CodingKind::Levels => "grey levels",

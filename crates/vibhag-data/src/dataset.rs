@@ -18,8 +18,10 @@ use crate::decode::{read_bytes, read_image};
 use crate::fault::Fault;
 use crate::formats::{self, Listing};
 use crate::mask::{MaskValue, read_mask};
+use crate::poses::{self, PoseSet};
 use crate::split::Split;
 use crate::survey::{self, MaskRecord, hash};
+use crate::truth::People;
 
 /// One image with its optional truth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +61,8 @@ pub struct Dataset {
     pub(crate) masks: Vec<Option<MaskRecord>>,
     /// Annotated objects, where the data set has them instead of masks.
     pub(crate) annotated: Option<Annotated>,
+    /// People's keypoints, likewise.
+    pub(crate) poses: Option<PoseSet>,
 }
 
 /// What the user may prescribe when opening a data set.
@@ -90,6 +94,9 @@ pub struct OpenOptions {
 /// When the folder cannot be read, no format fits, there is no image in it, or no mask can be
 /// understood.
 pub fn open(root: &Path, options: &OpenOptions) -> Result<Dataset> {
+    if options.task == Task::Pose {
+        return poses::open(root, options.format.as_deref());
+    }
     if let Some(format) = annotation_format(root, options)? {
         if let Some(values) = &options.foreground {
             return Err(Error::config(format!(
@@ -221,6 +228,7 @@ fn assemble(root: &Path, format: &str, listing: Listing, options: &OpenOptions) 
         faults,
         masks,
         annotated: None,
+        poses: None,
     })
 }
 
@@ -311,6 +319,36 @@ impl Dataset {
         Ok((image, map))
     }
 
+    /// The people's keypoints, where the data set has them.
+    pub fn poses(&self) -> Option<&PoseSet> {
+        self.poses.as_ref()
+    }
+
+    /// The people on sample `index`.
+    ///
+    /// # Errors
+    /// When there is no such sample, or the data set has no keypoints.
+    pub fn read_people(&self, index: usize) -> Result<People> {
+        let sample = self.sample(index)?;
+        let Some(poses) = &self.poses else {
+            return Err(Error::new(ErrorKind::Unsupported, format!("{} has no people's keypoints", self.format))
+                .at_path(&self.root)
+                .hint("open it for task pose, or give data with annotated keypoints"));
+        };
+        poses.read(index).map_err(|error| error.at_path(&sample.image))
+    }
+
+    /// Image and people of sample `index`, of the same size.
+    ///
+    /// # Errors
+    /// As [`Dataset::load_image`] and [`Dataset::read_people`], or when the sizes differ.
+    pub fn load_people(&self, index: usize) -> Result<(Image, People)> {
+        let image = self.load_image(index)?;
+        let people = self.read_people(index)?;
+        check_people_size((image.width(), image.height()), &people, &self.samples[index].image)?;
+        Ok((image, people))
+    }
+
     /// The data set with the samples at `indices` only, in that order.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
@@ -323,6 +361,7 @@ impl Dataset {
             masks: valid().map(|index| self.masks[index].clone()).collect(),
             faults: self.faults.iter().filter(concerns).cloned().collect(),
             annotated: self.annotated.as_ref().map(|annotated| annotated.subset(indices)),
+            poses: self.poses.as_ref().map(|poses| poses.subset(indices)),
             ..self.clone()
         }
     }
@@ -343,6 +382,9 @@ impl Dataset {
                     (None, None) if self.annotated.is_some() => {
                         self.read_segments(index).map_or_else(|_| String::new(), |map| segments_hash(&map))
                     }
+                    (None, None) if self.poses.is_some() => {
+                        self.read_people(index).map_or_else(|_| String::new(), |people| people_hash(&people))
+                    }
                     (None, None) => String::new(),
                 };
                 (of(&sample.image), mask)
@@ -353,6 +395,9 @@ impl Dataset {
 
     pub(crate) fn combined_hash(&self, hashes: &[(String, String)]) -> String {
         let mut text = format!("{:?}{}{:?}", self.classes, self.coding, self.coding.entries);
+        if let Some(poses) = &self.poses {
+            let _ = write!(text, "{:?}", poses.skeleton());
+        }
         for (sample, (image, mask)) in self.samples.iter().zip(hashes) {
             let Sample { id, group, tags, split, .. } = sample;
             // Writing to a string cannot fail.
@@ -370,6 +415,24 @@ pub(crate) fn segments_hash(map: &Panoptic) -> String {
         map.segments.iter().flat_map(|segment| [segment.class, u16::from(segment.crowd)]).flat_map(u16::to_le_bytes),
     );
     hash(&bytes)
+}
+
+/// A hash over people's keypoints, boxes and areas.
+pub(crate) fn people_hash(people: &People) -> String {
+    hash(format!("{people:?}").as_bytes())
+}
+
+/// Fails unless an image (at `path`) has the size that its people are annotated for.
+pub(crate) fn check_people_size(image: (usize, usize), people: &People, path: &Path) -> Result<()> {
+    if image == (people.width, people.height) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::SizeMismatch,
+        format!("the image is {}x{}, its keypoints are for {}x{}", image.0, image.1, people.width, people.height),
+    )
+    .at_path(path)
+    .hint("put the image back in the size in which it was annotated, or annotate it again"))
 }
 
 /// Fails unless an image and its mask (at `path`) have the same width and height.

@@ -2,6 +2,7 @@
 //! faults. The planner and the doctor work from it.
 
 mod objects;
+mod people;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,6 +18,8 @@ use crate::fault::Fault;
 use crate::survey::{MaskRecord, hash};
 pub use objects::{ObjectRecord, ObjectSummary};
 use objects::{count_objects, summarize_objects};
+pub use people::{PeopleSummary, PersonRecord};
+use people::{count_people, summarize_people};
 
 /// What is known of one sample; zeros where its image cannot be read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,6 +53,9 @@ pub struct SampleRecord {
     /// Its objects, where they are told apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<ObjectRecord>,
+    /// Its people, where their keypoints are annotated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<PersonRecord>,
 }
 
 /// What is known of a data set.
@@ -87,6 +93,9 @@ pub struct Fingerprint {
     /// The objects of all usable samples together, where they are told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<ObjectSummary>,
+    /// The people of all usable samples together, where their keypoints are annotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<PeopleSummary>,
     /// Ids of samples whose image files are identical, a list for each content.
     pub duplicates: Vec<Vec<String>>,
     /// Every fault, those found on opening included.
@@ -187,6 +196,11 @@ fn look_at(dataset: &Dataset, index: usize, sample: &Sample, mask: Option<&MaskR
     {
         fault = Some(Fault::from_error(Some(&sample.id), &sample.image, &error));
     }
+    if dataset.poses.is_some()
+        && let Err(error) = count_people(dataset, index, (image.width(), image.height()), &mut record)
+    {
+        fault = Some(Fault::from_error(Some(&sample.id), &sample.image, &error));
+    }
     let moments = moments(&image);
     let count = moments.pixels.max(1.0);
     record.mean = moments.sums.iter().map(|sum| sum / count).collect();
@@ -279,6 +293,7 @@ fn summarize(dataset: &Dataset, looks: Vec<Look>) -> Fingerprint {
             .map(|c| of_class(c).filter(|&pixels| pixels > 0).count())
             .collect(),
         objects: dataset.has_objects().then(|| summarize_objects(&usable)),
+        people: dataset.poses.as_ref().map(|poses| summarize_people(poses.skeleton(), &usable)),
         duplicates: duplicates(&samples),
         faults,
         samples,

@@ -8,14 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Head, Image, LabelMap, Panoptic, Preprocessing, Purpose, Result};
+use vibhag_core::{Error, Head, Image, LabelMap, Panoptic, Person, Preprocessing, Purpose, Result};
 
 use self::cache::Cache;
 pub use self::epoch::Epoch;
 use crate::augment::{AugmentConfig, Augmenter, Key, Prepared, Rendering};
 use crate::dataset::Dataset;
 use crate::sampler::{batch_count, batch_positions, epoch_order};
-use crate::truth::SegmentRules;
+use crate::truth::{People, PoseRules, SegmentRules};
 
 /// Where decoded samples come from.
 pub trait SampleSource: Send + Sync {
@@ -41,6 +41,14 @@ pub trait SampleSource: Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, "the data does not tell objects apart").at(self.name(index)))
     }
 
+    /// Decodes sample `index` with the people on it.
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not fit, or the source has no people's keypoints.
+    fn load_people(&self, index: usize) -> Result<(Image, People)> {
+        Err(Error::new(ErrorKind::Unsupported, "the data has no people's keypoints").at(self.name(index)))
+    }
+
     /// What people call sample `index`.
     fn name(&self, index: usize) -> String;
 }
@@ -56,6 +64,10 @@ impl SampleSource for Dataset {
 
     fn load_segments(&self, index: usize) -> Result<(Image, Panoptic)> {
         Dataset::load_segments(self, index)
+    }
+
+    fn load_people(&self, index: usize) -> Result<(Image, People)> {
+        Dataset::load_people(self, index)
     }
 
     fn name(&self, index: usize) -> String {
@@ -91,6 +103,8 @@ pub struct LoaderOptions {
     pub skip_bad: bool,
     /// Load segments and render the targets of this head from them.
     pub objects: Option<(Head, SegmentRules)>,
+    /// Load people and render heat maps and part affinity fields of them.
+    pub poses: Option<PoseRules>,
 }
 
 impl LoaderOptions {
@@ -109,6 +123,7 @@ impl LoaderOptions {
             full_batches: true,
             skip_bad: false,
             objects: None,
+            poses: None,
         }
     }
 
@@ -126,10 +141,12 @@ pub struct Batch {
     pub images: Vec<f32>,
     /// Labels, NHW.
     pub labels: Vec<u16>,
-    /// Targets of the head, N x target planes x HW; empty without objects.
+    /// Targets of the head, N x target planes x HW (of people x cells); empty where classes are all.
     pub targets: Vec<f32>,
     /// The segments that each sample shows; empty without objects.
     pub segments: Vec<Panoptic>,
+    /// The people whom each sample shows, in pixels of the sample; empty without people.
+    pub people: Vec<Vec<Person>>,
     /// Samples in the batch.
     pub n: usize,
     /// Channels.
@@ -189,6 +206,9 @@ impl BatchLoader {
         if let Some((head, rules)) = &options.objects {
             augmenter = augmenter.with_objects(*head, rules.clone());
         }
+        if let Some(rules) = &options.poses {
+            augmenter = augmenter.with_poses(rules.clone())?;
+        }
         let cache = Mutex::new(Cache::new(options.cache_bytes));
         Ok(Self { inner: Arc::new(Inner { source, options, augmenter, cache, skipped: Mutex::default() }) })
     }
@@ -231,9 +251,9 @@ impl Inner {
         let (image_len, label_len) = (c * h * w, h * w);
         let mut images = vec![0.0; positions.len() * image_len];
         let mut labels = vec![0; positions.len() * label_len];
-        let target_len = self.augmenter.target_planes() * h * w;
+        let target_len = self.augmenter.target_len();
         let mut targets = vec![0.0; positions.len() * target_len];
-        let mut segments = Vec::new();
+        let (mut segments, mut people) = (Vec::new(), Vec::new());
         let mut samples = Vec::with_capacity(positions.len());
         for (position, copy) in positions {
             if cancelled() {
@@ -250,16 +270,20 @@ impl Inner {
                 labels: &mut labels[slot * label_len..][..label_len],
                 targets: &mut targets[slot * target_len..][..target_len],
             };
+            samples.push(sample);
+            if options.poses.is_some() {
+                people.push(self.augmenter.render_people(&prepared, key, out)?);
+                continue;
+            }
             let donor = self.donor(order, key)?;
             let donor = donor.as_ref().map(|(prepared, key)| (prepared.as_ref(), *key));
             segments.extend(self.augmenter.render(&prepared, key, donor, out));
-            samples.push(sample);
         }
         let n = samples.len();
         images.truncate(n * image_len);
         labels.truncate(n * label_len);
         targets.truncate(n * target_len);
-        Ok((n > 0).then_some(Batch { images, labels, targets, segments, n, c, h, w, samples }))
+        Ok((n > 0).then_some(Batch { images, labels, targets, segments, people, n, c, h, w, samples }))
     }
 
     /// The sample whose objects are pasted over that of `key`, when the dice say so.
@@ -302,6 +326,9 @@ impl Inner {
             return Err(Error::new(ErrorKind::Decode, skipped.message.clone()));
         }
         let load = || match &self.options.objects {
+            None if self.options.poses.is_some() => {
+                self.source.load_people(sample).and_then(|(image, people)| self.augmenter.prepare(image, people))
+            }
             None => self.source.load(sample).and_then(|(image, labels)| self.augmenter.prepare(image, labels)),
             Some(_) => self.source.load_segments(sample).and_then(|(image, map)| self.augmenter.prepare(image, map)),
         };

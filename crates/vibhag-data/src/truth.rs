@@ -1,6 +1,7 @@
-//! What is known of an image's pixels: a class each, or a segment each.
+//! What is known of an image: a class or a segment for each pixel, or the keypoints of the people on it.
 
-use vibhag_core::{ClassTable, LabelMap, Panoptic, Segment};
+use vibhag_core::{ClassTable, LabelMap, Panoptic, Person, Segment, Skeleton};
+use vibhag_imaging::pose::AffinityTargets;
 
 /// The truth of one image.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +10,19 @@ pub enum Truth {
     Labels(LabelMap),
     /// A segment for every pixel.
     Segments(Panoptic),
+    /// The people.
+    People(People),
+}
+
+/// The people on an image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct People {
+    /// Width of the image in pixels.
+    pub width: usize,
+    /// Height of the image in pixels.
+    pub height: usize,
+    /// Everybody annotated, in pixels of the image; crowds and people without labelled keypoints too.
+    pub people: Vec<Person>,
 }
 
 impl Truth {
@@ -17,6 +31,7 @@ impl Truth {
         match self {
             Self::Labels(map) => map.width(),
             Self::Segments(map) => map.ids.width(),
+            Self::People(people) => people.width,
         }
     }
 
@@ -25,6 +40,7 @@ impl Truth {
         match self {
             Self::Labels(map) => map.height(),
             Self::Segments(map) => map.ids.height(),
+            Self::People(people) => people.height,
         }
     }
 
@@ -33,6 +49,11 @@ impl Truth {
         match self {
             Self::Labels(map) => 2 * map.labels().len(),
             Self::Segments(map) => 4 * map.ids.ids().len() + 8 * map.segments.len(),
+            Self::People(people) => people
+                .people
+                .iter()
+                .map(|person| size_of::<Person>() + size_of_val(person.pose.keypoints.as_slice()))
+                .sum(),
         }
     }
 }
@@ -47,6 +68,23 @@ impl From<Panoptic> for Truth {
     fn from(map: Panoptic) -> Self {
         Self::Segments(map)
     }
+}
+
+impl From<People> for Truth {
+    fn from(people: People) -> Self {
+        Self::People(people)
+    }
+}
+
+/// How people become what a network learns from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoseRules {
+    /// Keypoints and limbs.
+    pub skeleton: Skeleton,
+    /// How heat and fields are drawn, in pixels of the network's input.
+    pub targets: AffinityTargets,
+    /// Pixels of the network's input for one value of its output, along both axes.
+    pub stride: usize,
 }
 
 /// How segments become what a network learns from.

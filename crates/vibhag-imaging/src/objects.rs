@@ -29,8 +29,10 @@ impl ObjectMaps {
         (width, height): (usize, usize),
         least_objectness: f32,
     ) -> Result<Self> {
-        if head == Head::Semantic {
-            return Err(Error::config("a semantic head tells no objects apart").hint("use head center, star or flow"));
+        if matches!(head, Head::Semantic | Head::Pose) {
+            return Err(
+                Error::config(format!("a {head} head tells no objects apart")).hint("use head center, star or flow")
+            );
         }
         if classes.classes.iter().all(|class| !class.thing) {
             return Err(Error::config("no class is a thing, so there are no objects"));

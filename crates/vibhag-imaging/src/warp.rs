@@ -41,6 +41,22 @@ impl Affine {
         }
     }
 
+    /// The factor by which areas grow; negative where the map mirrors.
+    pub fn determinant(&self) -> f64 {
+        let [a, b, _, d, e, _] = self.matrix;
+        a * e - b * d
+    }
+
+    /// The map that leads back; `None` where all goes to a line or a point.
+    pub fn inverse(&self) -> Option<Self> {
+        let [a, b, c, d, e, f] = self.matrix;
+        let determinant = self.determinant();
+        (determinant.is_finite() && determinant != 0.0).then(|| {
+            let [a, b, d, e] = [e / determinant, -b / determinant, -d / determinant, a / determinant];
+            Self { matrix: [a, b, -(a * c + b * f), d, e, -(d * c + e * f)] }
+        })
+    }
+
     /// Where (`x`, `y`) goes.
     pub fn apply(&self, x: f64, y: f64) -> (f64, f64) {
         let [a, b, c, d, e, f] = self.matrix;

@@ -43,7 +43,7 @@ pub use instances::{
 };
 pub use keypoints::{
     JointScore, KEYPOINT_METRICS, KeypointEvaluation, KeypointEvaluationBuilder, KeypointImageScore, KeypointMetric,
-    MAX_PEOPLE, PCK_ALPHA, PCK_ALPHAS, PckReference, reference_length,
+    MAX_PEOPLE, PCK_ALPHA, PCK_ALPHAS, PckReference, match_people, reference_length,
 };
 pub use overlaps::{Overlap, Overlaps};
 pub use panoptic::{

@@ -196,3 +196,21 @@ fn the_keys_that_scripts_read_are_there() {
     let back: KeypointEvaluation = serde_json::from_value(value.clone()).unwrap();
     assert_eq!(serde_json::to_value(back).unwrap(), value);
 }
+
+#[test]
+fn people_are_taken_one_to_one_and_crowds_by_nobody() {
+    let at = |x: f64| {
+        let keypoints = (0..14).map(|k| Keypoint::found(x + 7.0 * f64::from(k), 5.0 * f64::from(k), 1.0)).collect();
+        Pose { keypoints, score: 0.5, id: None }
+    };
+    let nobody = Person { pose: Pose { keypoints: vec![Keypoint::ABSENT; 14], ..at(0.0) }, ..person(at(300.0)) };
+    let crowd = Person { crowd: true, ..person(at(0.0)) };
+    let truth = [person(at(0.0)), person(at(30.0)), nobody, crowd, person(at(900.0))];
+    // Two are nearest to the second person, of whom the better one gets it and the other one the first person.
+    let found = [at(20.0), at(29.0)];
+    let partners = vibhag_metrics::match_people(&skeleton(), &truth, &found).unwrap();
+    let places: Vec<_> = partners.iter().map(|partner| partner.map(|(place, _)| place)).collect();
+    assert_eq!(places, [Some(0), Some(1), None, None, None]);
+    assert!(partners[0].unwrap().1 < partners[1].unwrap().1);
+    assert!(vibhag_metrics::match_people(&skeleton(), &truth, &[Pose::default()]).is_err());
+}

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{ClassTable, Error, Foreground, Grouping, Preprocessing, Result, Task};
+use vibhag_core::{ClassTable, Error, Foreground, Grouping, Head, PoseReading, Preprocessing, Result, Skeleton, Task};
 
 use crate::weights::{self, Precision};
 use crate::{Network, NetworkConfig};
@@ -87,11 +87,14 @@ pub struct PostProcessing {
     /// How objects are read from the maps; none where classes are all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grouping: Option<Grouping>,
+    /// How people are read from the maps of a pose head; none with other heads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poses: Option<PoseReading>,
 }
 
 impl Default for PostProcessing {
     fn default() -> Self {
-        Self { tta: Flips::All, threshold: 0.5, overlap: 0.5, grouping: None }
+        Self { tta: Flips::All, threshold: 0.5, overlap: 0.5, grouping: None, poses: None }
     }
 }
 
@@ -142,6 +145,45 @@ pub struct Manifest {
     pub data: DataOrigin,
     /// The classes.
     pub classes: ClassTable,
+    /// The skeleton whose keypoints and limbs a pose head's maps are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skeleton: Option<Skeleton>,
+}
+
+impl Manifest {
+    /// The skeleton of a model of poses.
+    ///
+    /// # Errors
+    /// When the model is of another task, or skeleton, network and the reading of people do not belong together: the
+    /// weights are then those of another skeleton.
+    pub fn pose_skeleton(&self) -> Result<&Skeleton> {
+        let wrong = |what: String| Err(Error::new(ErrorKind::Model, what).at("manifest.toml"));
+        if self.task != Task::Pose {
+            return wrong(format!("the model is for task {}, not pose", self.task));
+        }
+        let (Some(skeleton), Some(reading)) = (&self.skeleton, &self.postprocessing.poses) else {
+            return wrong("a model of poses needs a skeleton and postprocessing.poses".to_owned());
+        };
+        skeleton.validate()?;
+        reading.validate()?;
+        let (maps, network) = (pose_maps(skeleton), &self.network);
+        if network.head != Head::Pose || network.out_channels != maps {
+            return wrong(format!(
+                "skeleton {:?} has {} keypoints and {} limbs, which take {maps} maps of a pose head; the network gives {} of head {}",
+                skeleton.name,
+                skeleton.len(),
+                skeleton.limbs.len(),
+                network.out_channels,
+                network.head
+            ));
+        }
+        Ok(skeleton)
+    }
+}
+
+/// Maps of a pose head for `skeleton`: the heat of each keypoint, and the field of each limb to the right and down.
+pub fn pose_maps(skeleton: &Skeleton) -> usize {
+    skeleton.len() + 2 * skeleton.limbs.len()
 }
 
 /// Writes a bundle into `folder`, which appears whole or not at all.
@@ -201,6 +243,9 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest> {
         .hint("update vibhag"));
     }
     manifest.classes.validate()?;
+    if manifest.task == Task::Pose {
+        manifest.pose_skeleton().map_err(|error| error.at_path(&path))?;
+    }
     Ok(manifest)
 }
 

@@ -7,7 +7,7 @@ use vibhag_core::{Error, Head, Result};
 use crate::blocks::{Order, Upsampling, conv_stack};
 use crate::decoders::{Decoder, FpnDecoder, PyramidUNet, SegNetDecoder, UNetDecoder};
 use crate::encoders::{ENCODERS, Encoder, EncoderInfo, FeatureSpec, PlainEncoder, Vgg, encoder_info};
-use crate::heads::{ObjectHead, SemanticHead};
+use crate::heads::{ObjectHead, PoseStage, SemanticHead};
 use crate::init;
 use crate::network::{Network, Parts};
 use crate::registry::{ARCHITECTURES, ArchitectureInfo, FLAT, PARTS, Prefixes, SMP, architecture_info};
@@ -23,7 +23,8 @@ pub struct NetworkConfig {
     pub encoder: Option<String>,
     /// Channels of the input.
     pub in_channels: usize,
-    /// Channels of the class logits: classes, or 1 for a binary task.
+    /// Channels of the class logits: classes, or 1 for a binary task. Of a pose head its maps: a heat map for each
+    /// keypoint and two for each limb.
     pub out_channels: usize,
     /// The maps that follow them.
     #[serde(default)]
@@ -31,6 +32,10 @@ pub struct NetworkConfig {
     /// Hidden channels before the maps; of no effect without them.
     #[serde(default = "default_head_width")]
     pub head_width: usize,
+    /// How often the maps of a pose head are computed, each time but the first from the features and the maps before;
+    /// all of them are learnt, the last ones are used.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub stages: usize,
     /// Widths of the architecture's own encoder, finest level first; their number is the depth.
     /// Empty with an encoder from the registry.
     pub widths: Vec<usize>,
@@ -63,6 +68,7 @@ impl NetworkConfig {
             out_channels,
             head: Head::Semantic,
             head_width: HEAD_WIDTH,
+            stages: 1,
             widths: if own { info.widths.to_vec() } else { Vec::new() },
             decoder_channels: if own && architecture != FPN { Vec::new() } else { info.decoder_channels.to_vec() },
             upsampling: if own || architecture == FPN { info.upsampling } else { Upsampling::Nearest },
@@ -72,9 +78,9 @@ impl NetworkConfig {
         Ok(config)
     }
 
-    /// Channels of the output: class logits, then the maps of the head.
+    /// Channels of the output: class logits, then the maps of the head; of a pose head the maps of all stages.
     pub fn planes(&self) -> usize {
-        self.out_channels + self.head.maps()
+        self.stages * self.out_channels + self.head.maps()
     }
 
     /// The same network with another head.
@@ -114,7 +120,7 @@ impl NetworkConfig {
             specs.insert(0, FeatureSpec { channels: self.detail, stride: 1 });
         }
         let decoder = match (self.architecture.as_str(), &self.encoder) {
-            (FPN, _) => Decoder::Fpn(FpnDecoder::new(&specs, &self.decoder_channels, device)?),
+            (FPN, _) => Decoder::Fpn(FpnDecoder::new(&specs, &self.decoder_channels, self.head.stride(), device)?),
             (_, Some(_)) => Decoder::Pyramid(PyramidUNet::new(
                 &specs,
                 &self.decoder_channels,
@@ -129,10 +135,12 @@ impl NetworkConfig {
         };
         let kernel = if self.encoder.is_some() || matches!(self.architecture.as_str(), "segnet" | FPN) { 3 } else { 1 };
         let head = SemanticHead::new(decoder.out_channels(), self.out_channels, kernel, device);
-        let objects = (self.head != Head::Semantic)
+        let objects = (self.head.maps() > 0)
             .then(|| ObjectHead::new(decoder.out_channels(), self.head_width, self.head.maps(), device));
+        let stage = || PoseStage::new(decoder.out_channels(), self.out_channels, self.head_width, device);
+        let stages = (1..self.stages).map(|_| stage()).collect();
         let stride = specs.iter().map(|spec| spec.stride).max().unwrap_or(1);
-        Ok(Network::assemble(Parts { encoder, detail, decoder, head, objects }, stride, self.clone()))
+        Ok(Network::assemble(Parts { encoder, detail, decoder, head, objects, stages }, stride, self.clone()))
     }
 
     pub(crate) fn prefixes(&self) -> Prefixes {
@@ -155,6 +163,17 @@ impl NetworkConfig {
         }
         if self.head_width == 0 {
             return Err(Error::config("network.head_width must be above zero"));
+        }
+        if self.head == Head::Pose && self.architecture != FPN {
+            return Err(Error::config(format!(
+                "{} gives no maps at a quarter of the resolution, as poses need",
+                info.name
+            ))
+            .hint("use architecture fpn"));
+        }
+        if self.stages == 0 || self.stages > MAX_DEPTH || (self.stages > 1 && self.head != Head::Pose) {
+            return Err(Error::config(format!("network.stages is 1, or up to {MAX_DEPTH} with head pose"))
+                .at(self.stages.to_string()));
         }
         if self.encoder.is_some() && !info.takes_encoder {
             let takers: Vec<&str> =
@@ -189,6 +208,15 @@ const FPN: &str = "fpn";
 
 /// Hidden channels of an object head.
 const HEAD_WIDTH: usize = 32;
+
+fn one() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
 
 fn default_head_width() -> usize {
     HEAD_WIDTH

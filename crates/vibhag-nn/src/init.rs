@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
-use vibhag_core::{Purpose, Rng};
+use vibhag_core::{Head, Purpose, Rng};
 
 use crate::named::{Path, replace};
 use crate::network::Network;
@@ -19,13 +19,16 @@ const MAPS_SCALE: f32 = 0.05;
 /// its maps), zeros for biases, and the identity for normalisation.
 pub(crate) fn initialize(network: Network, seed: u64) -> Network {
     let path = Path::new(network.config().prefixes());
-    network.map(&mut Initializer { path, seed, index: 0 })
+    let gives_maps = network.config().head == Head::Pose;
+    network.map(&mut Initializer { path, seed, index: 0, gives_maps })
 }
 
 struct Initializer {
     path: Path,
     seed: u64,
     index: u64,
+    /// Whether the head gives maps instead of logits.
+    gives_maps: bool,
 }
 
 impl ModuleMapper for Initializer {
@@ -42,8 +45,9 @@ impl ModuleMapper for Initializer {
         let shape = param.dims().to_vec();
         let [outputs, inputs, height, width] = shape[..] else { return param };
         let area = height * width;
-        let is_maps = self.path.name() == "objects.maps.weight";
-        let values = if self.path.part() == "head" || is_maps {
+        let is_head = self.path.part() == "head";
+        let is_maps = self.path.name().ends_with(".maps.weight") || (is_head && self.gives_maps);
+        let values = if is_head || is_maps {
             let scale = if is_maps { MAPS_SCALE } else { 1.0 };
             let limit = scale * (6.0 / ((inputs + outputs) * area) as f32).sqrt();
             self.draw(outputs * inputs * area, move |rng| rng.uniform(-limit, limit))

@@ -152,6 +152,7 @@ impl Path {
             "decoder" => self.prefixes.decoder,
             "objects" => "objects.",
             "detail" => "detail.",
+            "stages" => "stages.",
             _ => self.prefixes.head,
         };
         let own: Vec<&str> = self.segments.iter().skip(1).flatten().map(String::as_str).collect();

@@ -8,7 +8,7 @@ use crate::config::NetworkConfig;
 use crate::decoders::Decoder;
 use crate::encoders::Encoder;
 use crate::engine::{Burn, Engine};
-use crate::heads::{ObjectHead, SemanticHead};
+use crate::heads::{ObjectHead, PoseStage, SemanticHead};
 use crate::named;
 
 /// A segmentation network.
@@ -22,6 +22,7 @@ pub struct Network {
     decoder: Decoder,
     head: SemanticHead,
     objects: Option<ObjectHead>,
+    stages: Vec<PoseStage>,
     stride: usize,
     #[module(skip)]
     config: NetworkConfig,
@@ -35,12 +36,14 @@ pub(crate) struct Parts {
     pub(crate) decoder: Decoder,
     pub(crate) head: SemanticHead,
     pub(crate) objects: Option<ObjectHead>,
+    /// Refinements of a pose head's maps.
+    pub(crate) stages: Vec<PoseStage>,
 }
 
 impl Network {
     pub(crate) fn assemble(parts: Parts, stride: usize, config: NetworkConfig) -> Self {
-        let Parts { encoder, detail, decoder, head, objects } = parts;
-        Self { encoder, detail, decoder, head, objects, stride, config }
+        let Parts { encoder, detail, decoder, head, objects, stages } = parts;
+        Self { encoder, detail, decoder, head, objects, stages, stride, config }
     }
 
     /// What the network looks like.
@@ -61,18 +64,18 @@ impl Network {
     /// Logits of a batch of any size, followed by the maps of the head.
     ///
     /// # Shapes
-    /// `x` [N, `in_channels`, H, W] -> [N, [`NetworkConfig::planes`], H, W].
+    /// `x` [N, `in_channels`, H, W] -> [N, [`NetworkConfig::planes`], H / s, W / s], rounded up, with the
+    /// [stride](vibhag_core::Head::stride) s of the head, 1 but for poses.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let logits = self.run(&mut Burn, pad_to_multiple(x, self.stride));
-        crop(logits, [height, width])
+        crop(logits, [height, width].map(|side| side.div_ceil(self.config.head.stride())))
     }
 
     /// Logits and maps as `engine` computes them.
     ///
     /// # Shapes
-    /// `x` [N, `in_channels`, H, W] -> [N, [`NetworkConfig::planes`], H, W]; both sides are multiples of
-    /// [`Network::stride`].
+    /// As of [`Self::forward`]; both sides of `x` are multiples of [`Network::stride`].
     pub fn run<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
         let fine = self.detail.as_ref().map(|detail| detail.forward(engine, x.clone()));
         let mut features = self.encoder.forward(engine, x, self.decoder.needs_pool_indices());
@@ -80,6 +83,15 @@ impl Network {
             features.finer.insert(0, fine);
         }
         let map = self.decoder.forward(engine, features);
+        if !self.stages.is_empty() {
+            let mut maps = self.head.forward(engine, map.clone());
+            let mut all = maps.clone();
+            for stage in &self.stages {
+                maps = stage.forward(engine, map.clone(), maps);
+                all = engine.concat(all, maps.clone());
+            }
+            return all;
+        }
         let Some(objects) = &self.objects else { return self.head.forward(engine, map) };
         let logits = self.head.forward(engine, map.clone());
         let maps = objects.forward(engine, map);
@@ -112,7 +124,7 @@ impl Network {
             self.parameters(),
             count(&|owner| matches!(owner, "encoder" | "detail")),
             count(&|owner| owner == "decoder"),
-            count(&|owner| matches!(owner, "head" | "objects")),
+            count(&|owner| matches!(owner, "head" | "objects" | "stages")),
             maps.join(" "),
         )
     }

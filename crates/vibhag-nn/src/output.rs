@@ -8,8 +8,11 @@ const CHUNK: usize = 1 << 12;
 
 /// Turns a network's output [planes, pixels] into probabilities and maps: the first `classes` planes are logits of the
 /// classes (one: of the foreground), the others are the maps of `head`, of which a star's first is a logit too. Lengths come
-/// out in pixels.
+/// out in pixels. A pose head's maps are used as they are.
 pub fn activate_output(values: &mut [f32], pixels: usize, classes: usize, head: Head) {
+    if head == Head::Pose {
+        return;
+    }
     let (logits, maps) = values.split_at_mut(classes * pixels);
     activate(logits, classes);
     match head {
@@ -19,7 +22,7 @@ pub fn activate_output(values: &mut [f32], pixels: usize, classes: usize, head: 
             in_pixels(distances);
         }
         Head::Center => in_pixels(&mut maps[pixels..]),
-        Head::Semantic | Head::Flow => {}
+        Head::Semantic | Head::Flow | Head::Pose => {}
     }
 }
 

@@ -105,8 +105,12 @@ fn cases(in_channels: usize, out_channels: usize, takes: impl Fn(&str) -> bool) 
         }
     }
     for head in HEADS.iter().map(|entry| entry.head).filter(|head| *head != Head::Semantic) {
-        let config = NetworkConfig::new("unet-lite", None, in_channels, out_channels).unwrap().with_head(head);
-        cases.push(NetworkConfig { widths: vec![4, 6, 8], head_width: 6, ..config });
+        let mut config = NetworkConfig::new("unet-lite", None, in_channels, out_channels).unwrap().with_head(head);
+        if head == Head::Pose {
+            config = NetworkConfig::new("fpn", None, in_channels, out_channels).unwrap().with_head(head);
+            (config.decoder_channels, config.stages) = (vec![10, 8, 6], 2);
+        }
+        cases.push(NetworkConfig { widths: vec![4, 6, 8, 10], head_width: 6, ..config });
     }
     cases
 }
@@ -125,7 +129,8 @@ fn outputs_have_the_input_size_whatever_it_is() {
         for config in cases(channels, classes, |name| every_encoder || REPRESENTATIVE.contains(&name)) {
             let network = config.init(&device, 1).unwrap();
             let output = network.forward(hashed_tensor("input", [batch, channels, height, width], &device));
-            assert_eq!(output.dims(), [batch, classes + config.head.maps(), height, width], "{}", label(&config));
+            let [height, width] = [height, width].map(|side| side.div_ceil(config.head.stride()));
+            assert_eq!(output.dims(), [batch, config.planes(), height, width], "{}", label(&config));
             assert!(values(output).iter().all(|v| v.is_finite()), "{}", label(&config));
         }
     }

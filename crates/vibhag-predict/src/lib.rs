@@ -20,6 +20,7 @@ pub mod timing;
 mod input;
 mod plan;
 mod planned;
+mod pose_model;
 mod prediction;
 mod predictor;
 mod runner;
@@ -29,5 +30,6 @@ mod window;
 mod zoom;
 
 pub use plan::Plan;
+pub use pose_model::{PoseMaps, PoseModel, PoseOptions};
 pub use prediction::Prediction;
 pub use predictor::{PredictOptions, Predictor};

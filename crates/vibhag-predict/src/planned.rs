@@ -59,7 +59,7 @@ pub(crate) fn map_sources(head: Head, view: View) -> Vec<(usize, f32)> {
         (Head::Flow, _) => 1 - map,
         // A ray at an angle from right to down is at the rest to a right angle.
         (Head::Star, 1..) => 1 + (RAYS + RAYS / 4 - (map - 1)) % RAYS,
-        (Head::Semantic | Head::Center | Head::Star, _) => map,
+        (Head::Semantic | Head::Center | Head::Star | Head::Pose, _) => map,
     };
     mirrored(head, view.horizontal, view.vertical).into_iter().map(|(map, sign)| (transposed(map), sign)).collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use vibhag_core::error::ErrorKind;
-use vibhag_core::{Error, Geometry, Head, Image, Result};
+use vibhag_core::{Error, Geometry, Head, Image, Result, Task};
 use vibhag_imaging::exposure::stretch;
 use vibhag_imaging::objects::ObjectMaps;
 use vibhag_nn::Network;
@@ -210,6 +210,11 @@ fn check(manifest: &Manifest, network: &Network) -> Result<()> {
     let wrong = |what: String| Err(Error::new(ErrorKind::Model, what).at("manifest.toml"));
     let (classes, pre, config) = (&manifest.classes, &manifest.preprocessing, network.config());
     classes.validate()?;
+    if manifest.task == Task::Pose {
+        return Err(Error::new(ErrorKind::Unsupported, "the model finds people's keypoints, not masks")
+            .at("manifest.toml")
+            .hint("use `vibhag evaluate`, or vibhag_predict::PoseModel"));
+    }
     if config.out_channels != classes.output_channels() {
         return wrong(format!(
             "the network gives {} channels, {} classes need {}",

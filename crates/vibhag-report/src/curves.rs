@@ -61,7 +61,7 @@ pub fn charts(history: &[HistoryPoint]) -> Vec<Chart> {
             vec![
                 series("Dice", "var(--series-3)", fixed, |p| p.val_dice),
                 series("IoU", "var(--series-2)", fixed, |p| p.val_iou),
-                series("objects (AP or PQ)", "var(--series-1)", fixed, |p| p.val_objects),
+                series("objects (AP, PQ or OKS)", "var(--series-1)", fixed, |p| p.val_objects),
             ],
             &TickFormat::Auto,
         ),

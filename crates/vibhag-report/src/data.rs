@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use vibhag_core::ClassTable;
-use vibhag_metrics::{Evaluation, InstanceEvaluation, PanopticEvaluation};
+use vibhag_metrics::{Evaluation, InstanceEvaluation, KeypointEvaluation, PanopticEvaluation};
 
 use crate::example::Example;
 use crate::object_example::ObjectExample;
@@ -26,11 +26,13 @@ pub struct ReportData {
     pub instances: Option<InstanceEvaluation>,
     /// Scores of its panoptic segments. Their notes are shown with `notes`.
     pub panoptic: Option<PanopticEvaluation>,
+    /// Scores of people's keypoints. Their notes are shown with `notes`.
+    pub keypoints: Option<KeypointEvaluation>,
     /// The course of training.
     pub history: Vec<HistoryPoint>,
     /// Pictures of the worst, median and best images.
     pub examples: Vec<Example>,
-    /// The same for objects and for panoptic segments.
+    /// The same for objects, for panoptic segments and for people.
     pub object_examples: Vec<ObjectExample>,
     /// What the data is.
     pub data: Option<DataSummary>,
@@ -60,7 +62,7 @@ pub struct HistoryPoint {
     pub val_dice: Option<f64>,
     /// Validation IoU.
     pub val_iou: Option<f64>,
-    /// Average precision of objects, or panoptic quality, on validation windows.
+    /// Average precision of objects, panoptic quality, or similarity of keypoints, on validation windows.
     pub val_objects: Option<f64>,
     /// Learning rate.
     pub learning_rate: Option<f64>,

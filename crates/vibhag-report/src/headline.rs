@@ -1,6 +1,6 @@
 //! The result in one sentence.
 
-use vibhag_metrics::{Evaluation, InstanceEvaluation, Interval, PanopticEvaluation};
+use vibhag_metrics::{Evaluation, InstanceEvaluation, Interval, KeypointEvaluation, PanopticEvaluation};
 
 use crate::tables::share_text;
 
@@ -89,6 +89,30 @@ pub fn headline_panoptic(evaluation: &PanopticEvaluation, split: Option<&str>) -
     }
 }
 
+/// The same for an evaluation of people's keypoints.
+pub fn headline_keypoints(evaluation: &KeypointEvaluation, split: Option<&str>) -> String {
+    let images = images_of(evaluation.images, split);
+    if evaluation.images == 0 {
+        return no_scores(&images);
+    }
+    let people = plural(evaluation.people_truth, "person", "people");
+    let Some(pck) = evaluation.pck else {
+        let predicted = plural(evaluation.people_predicted, "person was", "people were");
+        return format!("No keypoint of {people} in {images} can be compared; {predicted} predicted.");
+    };
+    let interval = within(evaluation.pck_ci95.as_ref());
+    let length = evaluation.pck_reference.name();
+    let precision = evaluation.ap.map_or_else(String::new, |ap| format!("; AP by OKS {ap:.3}"));
+    let lead = format!(
+        "Of the keypoints of {people} in {images}, {}% lie within 0.2 of the {length}: PCK@0.2 {pck:.3}{interval}{precision}",
+        share_text(u64::from(pck > 0.0), pck)
+    );
+    match evaluation.per_image.first() {
+        Some(worst) => format!("{lead}; worst image OKS {:.3} ({}).", worst.oks, worst.image),
+        None => format!("{lead}."),
+    }
+}
+
 fn images_of(images: usize, split: Option<&str>) -> String {
     let what = split.map_or_else(String::new, |split| format!("{split} "));
     format!("{images} {what}image{}", if images == 1 { "" } else { "s" })
@@ -146,6 +170,24 @@ mod tests {
             "The truth has no object in 2 images; 0 objects were predicted."
         );
         assert!(headline_instances(&InstanceEvaluation::default(), None).starts_with("No scores"));
+    }
+
+    #[test]
+    fn keypoints_in_words() {
+        let mut evaluation = KeypointEvaluation {
+            images: 3,
+            people_truth: 1,
+            pck: Some(0.625),
+            ap: Some(0.4),
+            ..KeypointEvaluation::default()
+        };
+        assert_eq!(
+            headline_keypoints(&evaluation, None),
+            "Of the keypoints of 1 person in 3 images, 62.5% lie within 0.2 of the torso: PCK@0.2 0.625; AP by OKS 0.400."
+        );
+        (evaluation.pck, evaluation.people_truth) = (None, 0);
+        assert!(headline_keypoints(&evaluation, None).starts_with("No keypoint of 0 people"));
+        assert!(headline_keypoints(&KeypointEvaluation::default(), None).starts_with("No scores"));
     }
 
     #[test]

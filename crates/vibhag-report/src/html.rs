@@ -3,6 +3,7 @@
 mod gallery;
 mod instances;
 mod panoptic;
+mod poses;
 mod summary;
 
 use std::io::Write;
@@ -16,13 +17,14 @@ use vibhag_metrics::Evaluation;
 
 use self::instances::InstanceSection;
 use self::panoptic::PanopticSection;
+use self::poses::PoseSection;
 use self::summary::{Summary, summarize};
 
 use crate::chart::Chart;
 use crate::curves::{charts, score_histogram};
 use crate::data::ReportData;
 use crate::example::{Example, Rank};
-use crate::headline::{headline, headline_instances, headline_panoptic, is_binary};
+use crate::headline::{headline, headline_instances, headline_keypoints, headline_panoptic, is_binary};
 use crate::overlay::Tints;
 use crate::tables::{self, ClassRow, ConfusionRow, GroupRow, ImageRow, number};
 
@@ -49,6 +51,7 @@ struct Page<'a> {
     conventions: &'a [String],
     instances: Option<InstanceSection<'a>>,
     panoptic: Option<PanopticSection<'a>>,
+    poses: Option<PoseSection<'a>>,
     summary: Option<Summary<'a>>,
     environment: Vec<(String, String)>,
     reasons: bool,
@@ -141,6 +144,7 @@ fn page(data: &ReportData) -> Page<'_> {
         conventions: evaluation.map_or(&[], |e| &e.conventions),
         instances: data.instances.as_ref().map(|evaluation| instances::section(data, evaluation)),
         panoptic: data.panoptic.as_ref().map(|evaluation| panoptic::section(data, evaluation)),
+        poses: data.keypoints.as_ref().map(|evaluation| poses::section(data, evaluation)),
         summary: data.data.as_ref().map(|summary| summarize(data, summary)),
         environment: environment(data),
         reasons: data.plan.iter().any(|entry| entry.reason.is_some()),
@@ -153,19 +157,25 @@ fn headlines(data: &ReportData) -> Vec<String> {
     let panoptic = data.panoptic.as_ref().map(|evaluation| headline_panoptic(evaluation, split));
     let instances = data.instances.as_ref().map(|evaluation| headline_instances(evaluation, split));
     let masks = data.evaluation.as_ref().map(|evaluation| headline(evaluation, split));
-    [panoptic, instances, masks].into_iter().flatten().collect()
+    let poses = data.keypoints.as_ref().map(|evaluation| headline_keypoints(evaluation, split));
+    [panoptic, instances, masks, poses].into_iter().flatten().collect()
 }
 
 fn tile_rows(data: &ReportData) -> Vec<Vec<Tile>> {
     let panoptic = data.panoptic.as_ref().map(panoptic::tiles);
     let instances = data.instances.as_ref().map(instances::tiles);
     let masks = data.evaluation.as_ref().map(mask_tiles);
-    [panoptic, instances, masks].into_iter().flatten().filter(|tiles| !tiles.is_empty()).collect()
+    let poses = data.keypoints.as_ref().map(poses::tiles);
+    [panoptic, instances, masks, poses].into_iter().flatten().filter(|tiles| !tiles.is_empty()).collect()
 }
 
 /// The report's own notes and those of the evaluations of objects and segments, each once.
 fn notes(data: &ReportData) -> Vec<&str> {
-    let of_evaluations = [data.panoptic.as_ref().map(|e| &e.notes), data.instances.as_ref().map(|e| &e.notes)];
+    let of_evaluations = [
+        data.panoptic.as_ref().map(|e| &e.notes),
+        data.instances.as_ref().map(|e| &e.notes),
+        data.keypoints.as_ref().map(|e| &e.notes),
+    ];
     let mut notes: Vec<&str> = Vec::new();
     for note in data.notes.iter().chain(of_evaluations.into_iter().flatten().flatten()) {
         if !notes.contains(&note.as_str()) {

@@ -21,6 +21,7 @@ pub mod overlay;
 mod palette;
 pub mod panoptic;
 pub mod picture;
+pub mod poses;
 mod tables;
 
 pub use chart::Chart;
@@ -30,7 +31,7 @@ pub use data::{
     SplitCount,
 };
 pub use example::{Example, Rank, select_examples};
-pub use headline::{headline, headline_instances, headline_panoptic};
+pub use headline::{headline, headline_instances, headline_keypoints, headline_panoptic};
 pub use html::{render, write};
 pub use instances::{Verdicts, comparison_instances, overlay_instances};
 pub use object_charts::instance_charts;
@@ -39,3 +40,4 @@ pub use objects::{ImageObjects, objects_csv};
 pub use overlay::{Tints, comparison, overlay};
 pub use panoptic::{comparison_panoptic, overlay_panoptic};
 pub use picture::{Picture, picture_grid};
+pub use poses::comparison_poses;

@@ -1,13 +1,14 @@
-//! The images that a report on objects or on panoptic segments shows.
+//! The images that a report on objects, on panoptic segments or on people shows.
 
 use serde::{Deserialize, Serialize};
-use vibhag_core::{ClassTable, Image, Panoptic, Result};
-use vibhag_metrics::{InstanceImageScore, PanopticImageScore, match_objects, match_segments};
+use vibhag_core::{ClassTable, Image, Panoptic, Person, Pose, Result, Skeleton};
+use vibhag_metrics::{InstanceImageScore, KeypointImageScore, PanopticImageScore, match_objects, match_segments};
 
 use crate::example::{PANEL_SIDE, Rank, encoded, remark};
 use crate::instances::comparison_instances;
 use crate::panoptic::comparison_panoptic;
 use crate::picture::Picture;
+use crate::poses::comparison_poses;
 
 /// The IoU from which two objects match in the pictures, as in the images' scores.
 const THRESHOLD: f64 = 0.5;
@@ -19,6 +20,8 @@ pub enum Measure {
     AP,
     /// Panoptic quality.
     PQ,
+    /// Object keypoint similarity, mean over people.
+    OKS,
 }
 
 impl Measure {
@@ -27,6 +30,7 @@ impl Measure {
         match self {
             Self::AP => "AP",
             Self::PQ => "PQ",
+            Self::OKS => "OKS",
         }
     }
 }
@@ -102,6 +106,28 @@ impl ObjectExample {
         let picture = comparison_panoptic(image, truth, prediction, &matching, classes, Some(PANEL_SIDE))?;
         let PanopticImageScore { image, pq, tp, fp, fn_, tags } = score;
         Ok(Self { remark: remark(tags), ..Self::new(image, rank, Measure::PQ, *pq, [*tp, *fn_, *fp], &picture)? })
+    }
+
+    /// The same for people's keypoints, true and predicted.
+    ///
+    /// # Errors
+    /// When the people cannot be matched (see [`vibhag_metrics::match_people`]) or the picture cannot be encoded.
+    pub fn of_people(
+        score: &KeypointImageScore,
+        rank: Rank,
+        image: &Image,
+        truth: &[Person],
+        prediction: &[Pose],
+        skeleton: &Skeleton,
+    ) -> Result<Self> {
+        let picture = comparison_poses(image, truth, prediction, skeleton, Some(PANEL_SIDE))?;
+        let KeypointImageScore { image, oks, pck, tp, fp, fn_, tags, .. } = score;
+        let right = pck.map(|pck| format!("{:.0}% of the keypoints within 0.2 of the person's length", 100.0 * pck));
+        let remark = [right, remark(tags)].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        Ok(Self {
+            remark: (!remark.is_empty()).then_some(remark),
+            ..Self::new(image, rank, Measure::OKS, *oks, [*tp, *fn_, *fp], &picture)?
+        })
     }
 
     fn new(

@@ -25,7 +25,8 @@ pub struct Record {
     pub val_dice: f64,
     /// Mean IoU over classes (foreground IoU of a binary task), pooled likewise.
     pub val_iou: f64,
-    /// Where objects are told apart: average precision over IoU thresholds, or panoptic quality, on validation windows.
+    /// Where objects are told apart: average precision over IoU thresholds, or panoptic quality, on validation windows;
+    /// of people's keypoints their mean similarity to the true ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_objects: Option<f64>,
     /// Share of the time spent waiting for data.

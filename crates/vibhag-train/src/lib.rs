@@ -8,6 +8,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod plan;
 pub mod planner;
+pub mod poses;
 pub mod preset;
 pub mod schedule;
 pub mod timing;
@@ -18,5 +19,6 @@ mod objects;
 
 pub use plan::Plan;
 pub use planner::{PlanRequest, plan};
+pub use poses::PosePlan;
 pub use preset::{Goal, PRESETS, Preset};
 pub use trainer::{TrainOptions, TrainOutcome, train};

@@ -1,4 +1,5 @@
-//! What a step minimises: the loss of the class logits plus, where objects are told apart, the loss of the maps.
+//! What a step minimises: the loss of the class logits plus, where objects are told apart, the loss of the maps; or the
+//! loss of the maps of people's keypoints alone.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use vibhag_core::Result;
@@ -23,6 +24,13 @@ pub struct Objective {
 /// # Errors
 /// When values cannot be read back from the device.
 pub fn objective(plan: &Plan, output: Tensor<4>, labels: Tensor<3, Int>, batch: &Batch) -> Result<Objective> {
+    if let Some(pose) = &plan.pose {
+        let [n, planes, h, w] = output.dims();
+        let numbers = values(detached(output.clone()).reshape([n * planes * h * w]))?;
+        let kinds = [pose.skeleton.len(), plan.network.out_channels];
+        let (value, gradient) = pose.loss.value_and_gradient(&numbers, &batch.targets, h * w, kinds);
+        return Ok(Objective { tensor: pulled(output, gradient), value });
+    }
     let Some(objects) = &plan.objects else {
         let tensor = plan.loss.forward(output, labels);
         let value = f64::from(scalar(detached(tensor.clone()))?);
@@ -35,20 +43,22 @@ pub fn objective(plan: &Plan, output: Tensor<4>, labels: Tensor<3, Int>, batch: 
     let maps = output.narrow(1, classes, planes - classes);
     let numbers = values(detached(maps.clone()).reshape([n * (planes - classes) * h * w]))?;
     let (value, gradient) = objects.value_and_gradient(&numbers, &batch.targets, h * w);
-    let gradient: Tensor<4> = Tensor::from_data(TensorData::new(gradient, [n, planes - classes, h, w]), &maps.device());
-    // The derivative of sum(maps * gradient) by the maps is the gradient, whatever the loss was.
     let value = value + f64::from(scalar(detached(class_loss.clone()))?);
-    let mut objective = Objective { tensor: class_loss + (maps * gradient).sum(), value };
+    let mut objective = Objective { tensor: class_loss + pulled(maps, gradient), value };
     if !matches!(objects, ObjectLoss::Star { .. }) {
         let numbers = values(detached(logits.clone()).reshape([n * classes * h * w]))?;
         if let Some((extra, gradient)) = objects.class_extra(&numbers, &batch.labels, &batch.targets, h * w) {
-            let gradient: Tensor<4> =
-                Tensor::from_data(TensorData::new(gradient, [n, classes, h, w]), &logits.device());
-            objective.tensor = objective.tensor + (logits * gradient).sum();
+            objective.tensor = objective.tensor + pulled(logits, gradient);
             objective.value += extra;
         }
     }
     Ok(objective)
+}
+
+/// A number whose derivative by `maps` is `gradient`, whatever the loss was.
+fn pulled(maps: Tensor<4>, gradient: Vec<f32>) -> Tensor<1> {
+    let gradient: Tensor<4> = Tensor::from_data(TensorData::new(gradient, maps.dims()), &maps.device());
+    (maps * gradient).sum()
 }
 
 /// The tensor without its history; on a device without gradients it is as it was.

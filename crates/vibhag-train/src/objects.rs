@@ -35,7 +35,7 @@ impl ObjectJudge {
         let grouping = plan.postprocessing.grouping?;
         let classes = plan.classes.clone();
         let scores = match plan.task {
-            Task::Semantic => return None,
+            Task::Semantic | Task::Pose => return None,
             Task::Instance => Scores::Instances(Box::new(InstanceEvaluationBuilder::new(classes.clone()))),
             Task::Panoptic => Scores::Panoptic(Box::new(PanopticEvaluationBuilder::new(classes.clone()))),
         };

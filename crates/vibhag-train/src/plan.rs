@@ -13,6 +13,7 @@ use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::PostProcessing;
 use vibhag_nn::losses::{LossConfig, ObjectLoss};
 
+use crate::poses::{self, PosePlan};
 use crate::preset::Preset;
 use crate::schedule::ScheduleConfig;
 
@@ -151,6 +152,9 @@ pub struct Plan {
     /// The loss of the maps that tell objects apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<ObjectLoss>,
+    /// What is learnt of people's keypoints; `loss` is of no effect then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pose: Option<PosePlan>,
     /// Augmentation of training samples.
     pub augment: AugmentConfig,
     /// The optimizer.
@@ -325,7 +329,9 @@ impl Plan {
         if val_fraction + test_fraction >= 1.0 {
             return Err(Error::config("split.val_fraction and split.test_fraction leave nothing to train on"));
         }
-        self.input.check()?;
+        if self.task != Task::Pose {
+            self.input.check()?;
+        }
         let channels = self.input.channels;
         if self.input.mean.len() != channels || self.input.std.len() != channels || self.network.in_channels != channels
         {
@@ -336,7 +342,7 @@ impl Plan {
                 self.network.in_channels
             )));
         }
-        if self.network.out_channels != self.classes.output_channels() {
+        if self.task != Task::Pose && self.network.out_channels != self.classes.output_channels() {
             return Err(Error::config(format!(
                 "network.out_channels is {}, but {} classes need {}",
                 self.network.out_channels,
@@ -351,7 +357,7 @@ impl Plan {
             return Err(Error::config(format!("unknown weights {:?}", self.pretrained)).hint("use imagenet or none"));
         }
         self.schedule.validate()?;
-        self.loss.validate(self.network.out_channels)
+        if self.task == Task::Pose { Ok(()) } else { self.loss.validate(self.network.out_channels) }
     }
 }
 
@@ -359,6 +365,13 @@ impl Plan {
     /// Checks that task, head, its loss and its post-processing belong together.
     fn validate_objects(&self) -> Result<()> {
         let head = self.network.head;
+        if self.task == Task::Pose {
+            return poses::validate(self);
+        }
+        if self.pose.is_some() || self.postprocessing.poses.is_some() || head == Head::Pose {
+            return Err(Error::config(format!("head pose and what belongs to it do not go with task {}", self.task))
+                .hint("plan with --task pose"));
+        }
         if self.task.has_objects() == (head == Head::Semantic) {
             let fitting = if self.task.has_objects() { "center, star or flow" } else { "semantic" };
             return Err(Error::config(format!("task {} does not go with head {head}", self.task))

@@ -13,6 +13,7 @@ use vibhag_nn::{NetworkConfig, encoder_info};
 
 mod body;
 mod objects;
+mod poses;
 
 use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
 use crate::preset::Preset;
@@ -63,6 +64,9 @@ const STRIDE: usize = 32;
 /// # Errors
 /// When the data or the request cannot be planned for.
 pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest) -> Result<Plan> {
+    if request.task == Some(Task::Pose) && fingerprint.usable > 0 {
+        return poses::plan(dataset, fingerprint, request);
+    }
     let mut why = BTreeMap::new();
     let mut because = |key: &str, reason: String| drop(why.insert(key.to_owned(), reason));
     let classes = dataset.classes.clone();
@@ -215,6 +219,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
         pretrained,
         loss,
         objects: ObjectLoss::of(head),
+        pose: None,
         augment,
         optimizer: OptimizerConfig {
             name: "adamw".into(),

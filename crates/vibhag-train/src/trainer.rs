@@ -24,6 +24,7 @@ use crate::history::{self, Record};
 use crate::objective::{Objective, objective};
 use crate::optimizer::Optimizer;
 use crate::plan::Plan;
+use crate::poses::PosePlan;
 use crate::validation::{self, Validation};
 
 /// What a run needs beside its plan and data.
@@ -154,6 +155,7 @@ impl<'a> Run<'a> {
                     full_batches: shuffle,
                     skip_bad: options.skip_bad,
                     objects: plan.objects.map(|objects| (objects.head(), SegmentRules::new(plan.classes.clone()))),
+                    poses: plan.pose.as_ref().map(PosePlan::rules),
                 },
             )
         };
@@ -366,15 +368,13 @@ impl<'a> Run<'a> {
         if !self.options.quiet {
             let objects =
                 found.objects.map_or_else(String::new, |score| format!("  val {} {score:.4}", self.score_name()));
+            let classes = match self.plan.task {
+                Task::Pose => String::new(),
+                _ => format!("  val Dice {:.4}  val IoU {:.4}", record.val_dice, record.val_iou),
+            };
             let line = format!(
-                "step {:>5}  epoch {:>6.2}  {:>5.1} min  train loss {:.4}  val loss {:.4}  val Dice {:.4}  val IoU {:.4}{objects}",
-                record.step,
-                record.epoch,
-                record.minutes,
-                record.train_loss,
-                record.val_loss,
-                record.val_dice,
-                record.val_iou
+                "step {:>5}  epoch {:>6.2}  {:>5.1} min  train loss {:.4}  val loss {:.4}{classes}{objects}",
+                record.step, record.epoch, record.minutes, record.train_loss, record.val_loss,
             );
             if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
         }
@@ -387,13 +387,16 @@ impl<'a> Run<'a> {
             Task::Semantic => "IoU",
             Task::Instance => "AP",
             Task::Panoptic => "PQ",
+            Task::Pose => "OKS",
         }
     }
 
     fn save_bundle(&self, network: &Network, found: Validation) -> Result<()> {
         let mut manifest = self.options.manifest.clone();
-        manifest.metrics.insert("val_dice".into(), found.dice);
-        manifest.metrics.insert("val_iou".into(), found.iou);
+        if self.plan.task != Task::Pose {
+            manifest.metrics.insert("val_dice".into(), found.dice);
+            manifest.metrics.insert("val_iou".into(), found.iou);
+        }
         if let Some(score) = found.objects {
             manifest.metrics.insert(format!("val_{}", self.score_name().to_lowercase()), score);
         }

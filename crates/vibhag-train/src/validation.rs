@@ -10,18 +10,19 @@ use vibhag_nn::Network;
 use crate::objective::objective;
 use crate::objects::ObjectJudge;
 use crate::plan::Plan;
+use crate::poses::PoseJudge;
 
 /// What one validation found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Validation {
     /// Mean loss over batches.
     pub loss: f64,
-    /// Dice of the foreground (binary) or mean over classes, pooled over all pixels.
+    /// Dice of the foreground (binary) or mean over classes, pooled over all pixels; 0 where there are no classes.
     pub dice: f64,
-    /// IoU of the foreground (binary) or mean IoU over classes, pooled over all pixels.
+    /// IoU of the foreground (binary) or mean IoU over classes, likewise.
     pub iou: f64,
     /// Where objects are told apart: their average precision over IoU thresholds 0.5 to 0.95 (TP / (TP + FP + FN)), or
-    /// the panoptic quality.
+    /// the panoptic quality. Of people's keypoints their mean similarity to the true ones.
     pub objects: Option<f64>,
 }
 
@@ -46,6 +47,7 @@ pub fn validate(
     let classes = &plan.classes;
     let mut matrix = ConfusionMatrix::new(classes.len());
     let mut judge = ObjectJudge::new(plan);
+    let mut poses = PoseJudge::new(plan)?;
     let (mut total, mut batches) = (0.0, 0u32);
     for batch in loader.epoch(0, indices) {
         let batch = batch?;
@@ -54,6 +56,10 @@ pub fn validate(
         let objective = objective(plan, output.clone(), labels, &batch)?;
         total += objective.value;
         batches += 1;
+        if let Some(poses) = &mut poses {
+            poses.add(output, &batch)?;
+            continue;
+        }
         let logits = output.clone().narrow(1, 0, plan.network.out_channels);
         let predicted = predicted(logits, plan.postprocessing.threshold)?;
         // The rules of segments ignore what the class table need not.
@@ -63,10 +69,14 @@ pub fn validate(
             judge.add(output, &batch)?;
         }
     }
+    let loss = total / f64::from(batches.max(1));
+    if let Some(poses) = poses {
+        return Ok(Validation { loss, dice: 0.0, iou: 0.0, objects: Some(poses.score()) });
+    }
     let (dice, iou) =
         if classes.is_binary() { (matrix.dice(1), matrix.iou(1)) } else { (matrix.mean_dice(), matrix.mean_iou()) };
     let objects = judge.map(ObjectJudge::score);
-    Ok(Validation { loss: total / f64::from(batches.max(1)), dice, iou, objects })
+    Ok(Validation { loss, dice, iou, objects })
 }
 
 /// The batch as tensors: images `[N, C, H, W]` and labels `[N, H, W]`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use vibhag_core::{Foreground, Result, Task};
 use vibhag_data::fault::Fault;
-use vibhag_data::fingerprint::ObjectSummary;
+use vibhag_data::fingerprint::{ObjectSummary, PeopleSummary};
 use vibhag_train::Goal;
 
 use crate::run::{self, Examined};
@@ -48,6 +48,9 @@ pub struct Diagnosis {
     /// Its objects, where they are told apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub objects: Option<ObjectSummary>,
+    /// Its people, where their keypoints are annotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub people: Option<PeopleSummary>,
     /// Groups of images with identical content.
     pub duplicates: Vec<Vec<String>>,
     /// What the reader noticed.
@@ -112,6 +115,7 @@ pub fn diagnose(examined: &Examined) -> Diagnosis {
         channels: fingerprint.channels,
         classes,
         objects: fingerprint.objects.clone(),
+        people: fingerprint.people.clone(),
         duplicates: fingerprint.duplicates.clone(),
         notes: dataset.notes.clone(),
         faults: faults.clone(),

@@ -2,6 +2,7 @@
 //! images' original size.
 
 pub mod folders;
+pub(crate) mod people;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -123,6 +124,9 @@ pub fn model_on(
     tta: Option<Flips>,
     quiet: bool,
 ) -> Result<Judged> {
+    if bundle::read_manifest(model)?.task == Task::Pose {
+        return people::model_on(model, dataset, indices, device, tta, quiet);
+    }
     let predictor = Predictor::load(model, device, PredictOptions { tta, ..PredictOptions::default() })?;
     let classes = &predictor.manifest().classes;
     if classes.len() != dataset.classes.len() {
@@ -140,7 +144,7 @@ pub fn model_on(
     }
     let mut bar = ItemBar::new(indices.len(), "evaluating", quiet);
     let task = predictor.manifest().task;
-    let mut builder = ScoresBuilder::new(task, dataset.classes.clone());
+    let mut builder = ScoresBuilder::new(task, &dataset.classes, None)?;
     let mut predictions = BTreeMap::new();
     let mut failed = Vec::new();
     let mut index = BTreeMap::new();

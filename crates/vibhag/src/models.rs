@@ -4,6 +4,7 @@ use serde::Serialize;
 use vibhag_core::Result;
 use vibhag_data::annotations::ANNOTATION_FORMATS;
 use vibhag_data::formats::FORMATS;
+use vibhag_data::poses::POSE_FORMATS;
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::heads::HEADS;
 use vibhag_nn::losses::LOSSES;
@@ -18,7 +19,7 @@ pub struct Row {
     pub name: &'static str,
     /// What it is.
     pub summary: &'static str,
-    /// The paper; of a format, whether it holds masks or objects.
+    /// The paper; of a format, whether it holds masks, objects or keypoints.
     pub paper: &'static str,
     /// Parameters for three input channels and one output channel; of an encoder, inside a U-Net.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +66,7 @@ pub fn rows() -> Result<Vec<Row>> {
     rows.extend(HEADS.iter().map(|entry| plain("head", entry.head.name(), entry.summary, entry.paper)));
     rows.extend(FORMATS.iter().map(|format| plain("format", format.name, format.summary, "masks")));
     rows.extend(ANNOTATION_FORMATS.iter().map(|format| plain("format", format.name, format.summary, "objects")));
+    rows.extend(POSE_FORMATS.iter().map(|format| plain("format", format.name, format.summary, "keypoints")));
     Ok(rows)
 }
 

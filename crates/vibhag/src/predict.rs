@@ -64,6 +64,8 @@ fn usual_outputs(task: Task) -> BTreeSet<Output> {
         Task::Semantic => &[Output::Masks, Output::Overlays],
         Task::Instance => &[Output::Masks, Output::Overlays, Output::Table, Output::Coco],
         Task::Panoptic => &[Output::Masks, Output::Overlays, Output::Table, Output::Panoptic],
+        // Masks are refused when the model is loaded.
+        Task::Pose => &[],
     };
     outputs.iter().copied().collect()
 }

@@ -5,7 +5,7 @@ mod objects;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vibhag_core::{Grouping, Head, Result};
+use vibhag_core::{Grouping, Head, PoseReading, Result, Task};
 use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::fault::Fault;
@@ -43,6 +43,8 @@ pub struct RunReport<'a> {
     pub outcome: &'a TrainOutcome,
     /// How objects are read from the maps, as tuned on the validation images.
     pub tuned: Option<Grouping>,
+    /// How people are read from the maps, likewise.
+    pub tuned_poses: Option<PoseReading>,
     /// Scores and predictions of the held-out samples.
     pub judged: &'a Judged,
     /// Name of the split that was judged.
@@ -93,8 +95,8 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
                 epoch: record.epoch,
                 train_loss: Some(record.train_loss),
                 val_loss: Some(record.val_loss),
-                val_dice: Some(record.val_dice),
-                val_iou: Some(record.val_iou),
+                val_dice: (plan.task != Task::Pose).then_some(record.val_dice),
+                val_iou: (plan.task != Task::Pose).then_some(record.val_iou),
                 val_objects: record.val_objects,
                 learning_rate: Some(record.learning_rate),
             })
@@ -105,6 +107,10 @@ fn report_data(run: &RunReport<'_>) -> Result<ReportData> {
         },
         panoptic: match &run.judged.scores {
             Scores::Panoptic(found) => Some(found.as_ref().clone()),
+            _ => None,
+        },
+        keypoints: match &run.judged.scores {
+            Scores::Keypoints(found) => Some(found.as_ref().clone()),
             _ => None,
         },
         examples: examples(run),
@@ -135,11 +141,22 @@ fn extra(run: &RunReport<'_>) -> Vec<(String, String)> {
         let values = match run.plan.network.head {
             Head::Star => format!("objectness {objectness}, overlap {overlap}"),
             Head::Flow => format!("foreground {foreground}, flow_error {flow_error}"),
-            Head::Center | Head::Semantic => {
+            Head::Center | Head::Semantic | Head::Pose => {
                 format!("objectness {objectness}, foreground {foreground}, peak_window {peak_window}")
             }
         };
         rows.push(("grouping, tuned on the validation images".to_owned(), values));
+    }
+    if let Some(PoseReading { single, fill, affinity }) = run.tuned_poses {
+        let values = if single {
+            format!("one person an image, fill {fill}")
+        } else {
+            format!(
+                "fill {fill}, nms_threshold {}, inter_min_above {}, min_keypoints {}, min_score {}",
+                affinity.nms_threshold, affinity.inter_min_above, affinity.min_keypoints, affinity.min_score
+            )
+        };
+        rows.push(("reading of people, tuned on the validation images".to_owned(), values));
     }
     rows
 }
@@ -252,6 +269,7 @@ fn commands(run: &RunReport<'_>) -> Vec<Command> {
         ("predict masks and overlays", format!("vibhag predict {folder} IMAGES -o predictions")),
     ]
     .into_iter()
+    .filter(|(purpose, _)| run.plan.task != Task::Pose || !purpose.starts_with("predict"))
     .map(|(purpose, line)| Command { purpose: purpose.to_owned(), line })
     .collect()
 }

@@ -12,6 +12,7 @@ use vibhag_data::dataset::{Dataset, OpenOptions, Sample};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::{self, Fingerprint, SampleRecord};
 use vibhag_data::loader::SampleSource;
+use vibhag_data::poses::PoseSet;
 use vibhag_data::sampler::{self, Sampling};
 use vibhag_data::split::{self, Split, SplitOptions};
 use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, Manifest};
@@ -172,6 +173,12 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             examined.dataset.classes.names()
         )));
     }
+    let skeleton = plan.pose.as_ref().map(|pose| &pose.skeleton);
+    if skeleton != examined.dataset.poses().map(PoseSet::skeleton) {
+        return Err(Error::config("the plan's skeleton is not the data's")
+            .at_path(&data)
+            .hint("let `vibhag plan DATA --task pose` write a plan for this data"));
+    }
     if request.resume && plan.data.hash != examined.fingerprint.content_hash {
         return Err(Error::config("the data changed since the run began").at_path(&data).hint("train a new run"));
     }
@@ -221,6 +228,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
         })?;
 
     let tuned = tune::tune(&outcome.model, &dataset, &val, request.device, request.quiet)?;
+    let tuned_poses = tune::tune_poses(&outcome.model, &dataset, &val, request.device, request.quiet)?;
     let test = role(Split::Test);
     let (held_out, held_out_name) = if test.is_empty() { (val, "validation") } else { (test, "test") };
     let judged = evaluate::model_on(&outcome.model, &dataset, &held_out, request.device, None, request.quiet)?;
@@ -241,6 +249,7 @@ pub fn train(request: &TrainRequest) -> Result<TrainResult> {
             faults: &examined.faults,
             outcome: &outcome,
             tuned,
+            tuned_poses,
             judged: &judged,
             judged_on: held_out_name,
             run: &request.run,
@@ -305,6 +314,7 @@ fn manifest(plan: &Plan, train_images: usize, val_images: usize) -> Manifest {
             val_images,
         },
         classes: plan.classes.clone(),
+        skeleton: plan.pose.as_ref().map(|pose| pose.skeleton.clone()),
     }
 }
 

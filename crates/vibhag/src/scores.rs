@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use vibhag_core::{ClassTable, Error, Result, Task};
+use vibhag_core::{ClassTable, Error, Result, Skeleton, Task};
 use vibhag_data::Truth;
 use vibhag_metrics::{
-    Evaluation, EvaluationBuilder, InstanceEvaluation, InstanceEvaluationBuilder, PanopticEvaluation,
-    PanopticEvaluationBuilder,
+    Evaluation, EvaluationBuilder, InstanceEvaluation, InstanceEvaluationBuilder, KeypointEvaluation,
+    KeypointEvaluationBuilder, PanopticEvaluation, PanopticEvaluationBuilder, PckReference,
 };
 
 /// The scores of a task, printed as those of the task.
@@ -20,6 +20,8 @@ pub enum Scores {
     Instances(Box<InstanceEvaluation>),
     /// Of objects and stuff.
     Panoptic(Box<PanopticEvaluation>),
+    /// Of people's keypoints.
+    Keypoints(Box<KeypointEvaluation>),
 }
 
 impl Scores {
@@ -29,6 +31,7 @@ impl Scores {
             Self::Semantic(found) => &found.notes,
             Self::Instances(found) => &found.notes,
             Self::Panoptic(found) => &found.notes,
+            Self::Keypoints(found) => &found.notes,
         }
     }
 
@@ -38,6 +41,7 @@ impl Scores {
             Self::Semantic(found) => found.notes.push(note),
             Self::Instances(found) => found.notes.push(note),
             Self::Panoptic(found) => found.notes.push(note),
+            Self::Keypoints(found) => found.notes.push(note),
         }
     }
 
@@ -47,6 +51,7 @@ impl Scores {
             Self::Semantic(found) => found.per_image.iter().map(|row| row.image.as_str()).collect(),
             Self::Instances(found) => found.per_image.iter().map(|row| row.image.as_str()).collect(),
             Self::Panoptic(found) => found.per_image.iter().map(|row| row.image.as_str()).collect(),
+            Self::Keypoints(found) => found.per_image.iter().map(|row| row.image.as_str()).collect(),
         }
     }
 }
@@ -60,16 +65,27 @@ pub enum ScoresBuilder {
     Instances(Box<InstanceEvaluationBuilder>),
     /// Of objects and stuff.
     Panoptic(Box<PanopticEvaluationBuilder>),
+    /// Of people's keypoints.
+    Keypoints(Box<KeypointEvaluationBuilder>),
 }
 
 impl ScoresBuilder {
-    /// For `task` over `classes`.
-    pub fn new(task: Task, classes: ClassTable) -> Self {
-        match task {
+    /// For `task` over `classes`, or over people of a `skeleton`.
+    ///
+    /// # Errors
+    /// When poses are to be scored without a skeleton.
+    pub fn new(task: Task, classes: &ClassTable, skeleton: Option<&Skeleton>) -> Result<Self> {
+        let classes = classes.clone();
+        Ok(match task {
             Task::Semantic => Self::Semantic(EvaluationBuilder::new(classes)),
             Task::Instance => Self::Instances(Box::new(InstanceEvaluationBuilder::new(classes))),
             Task::Panoptic => Self::Panoptic(Box::new(PanopticEvaluationBuilder::new(classes))),
-        }
+            Task::Pose => {
+                let skeleton = skeleton.ok_or_else(|| Error::config("poses are scored over a skeleton"))?;
+                let reference = PckReference::of(skeleton);
+                Self::Keypoints(Box::new(KeypointEvaluationBuilder::new(skeleton, reference)?))
+            }
+        })
     }
 
     /// Scores one image.
@@ -87,6 +103,10 @@ impl ScoresBuilder {
             (Self::Panoptic(builder), Truth::Segments(truth), Truth::Segments(found)) => {
                 builder.add_image(id, tags, truth, found)?;
             }
+            (Self::Keypoints(builder), Truth::People(truth), Truth::People(found)) => {
+                let poses: Vec<_> = found.people.iter().map(|person| person.pose.clone()).collect();
+                builder.add_image(id, tags, &truth.people, &poses)?;
+            }
             _ => return Err(Error::config("truth and prediction are not of one kind").at(id.to_owned())),
         }
         Ok(())
@@ -98,6 +118,7 @@ impl ScoresBuilder {
             Self::Semantic(builder) => Scores::Semantic(Box::new(builder.finish())),
             Self::Instances(builder) => Scores::Instances(Box::new(builder.finish())),
             Self::Panoptic(builder) => Scores::Panoptic(Box::new(builder.finish())),
+            Self::Keypoints(builder) => Scores::Keypoints(Box::new(builder.finish())),
         }
     }
 }

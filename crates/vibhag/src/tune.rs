@@ -1,9 +1,11 @@
 //! After training: which values of the post-processing find the objects of the validation images best.
 
+mod poses;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vibhag_core::{ClassTable, Grouping, Head, Result, Task};
+use vibhag_core::{Grouping, Head, Result};
 use vibhag_data::Truth;
 use vibhag_data::dataset::Dataset;
 use vibhag_nn::bundle::{self, Flips};
@@ -13,6 +15,8 @@ use vibhag_predict::{PredictOptions, Predictor};
 use crate::evaluate;
 use crate::progress::ItemBar;
 use crate::scores::{Scores, ScoresBuilder};
+
+pub use poses::tune_poses;
 
 /// Images that are looked at: more would change little.
 const IMAGES: usize = 64;
@@ -38,8 +42,8 @@ pub fn tune(
         Predictor::load(model, device, PredictOptions { tta: Some(Flips::None), ..PredictOptions::default() })?;
     let mut trials: Vec<Trial> = candidates(manifest.network.head, usual)
         .into_iter()
-        .map(|grouping| Trial::new(grouping, manifest.task, &dataset.classes))
-        .collect();
+        .map(|grouping| Ok(Trial { grouping, builder: ScoresBuilder::new(manifest.task, &dataset.classes, None)? }))
+        .collect::<Result<_>>()?;
     let step = indices.len().div_ceil(IMAGES).max(1);
     let chosen: Vec<usize> = indices.iter().copied().step_by(step).collect();
     let mut bar = ItemBar::new(chosen.len(), "tuning", quiet);
@@ -59,7 +63,7 @@ pub fn tune(
         let score = match trial.builder.finish() {
             Scores::Instances(found) => found.ap_dsb_mean,
             Scores::Panoptic(found) => found.pq,
-            Scores::Semantic(_) => 0.0,
+            Scores::Semantic(_) | Scores::Keypoints(_) => 0.0,
         };
         // The usual values come first: others must be better, not as good.
         if best.is_none_or(|(most, _)| score > most + 1e-4) {
@@ -77,17 +81,11 @@ struct Trial {
     builder: ScoresBuilder,
 }
 
-impl Trial {
-    fn new(grouping: Grouping, task: Task, classes: &ClassTable) -> Self {
-        Self { grouping, builder: ScoresBuilder::new(task, classes.clone()) }
-    }
-}
-
 /// The usual values, then those around them.
 fn candidates(head: Head, usual: Grouping) -> Vec<Grouping> {
     let mut found = vec![usual];
     match head {
-        Head::Semantic => {}
+        Head::Semantic | Head::Pose => {}
         Head::Center => {
             for objectness in [0.05, 0.1, 0.2, 0.3] {
                 for foreground in [0.4, 0.5, 0.6] {

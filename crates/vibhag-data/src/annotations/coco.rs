@@ -6,9 +6,9 @@
 //! (`isthing` is 0) is too. COCO's outlines have no holes, so what has holes is written as run lengths.
 
 mod index;
-pub(super) mod layout;
+pub(crate) mod layout;
 mod record;
-pub(super) mod rows;
+pub(crate) mod rows;
 mod write;
 
 use std::collections::HashMap;

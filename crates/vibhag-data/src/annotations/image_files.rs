@@ -15,7 +15,7 @@ use crate::split::Split;
 ///
 /// # Errors
 /// When the file cannot be read or is no image.
-pub(super) fn image_size(path: &Path) -> Result<(usize, usize)> {
+pub(crate) fn image_size(path: &Path) -> Result<(usize, usize)> {
     let file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
     let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|e| Error::io(path, e))?;
     let mut decoder = reader.into_decoder().map_err(|error| decode_error(error, path))?;

@@ -105,7 +105,7 @@ pub(super) fn json_error(path: &Path, error: serde_json::Error) -> Error {
 
 /// A value of any type: the wrong one in a field of one annotation is a fault of that annotation, not of the file.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A whole number from 0 on.
     Whole(u64),
     /// Another number.
@@ -125,7 +125,7 @@ pub(super) enum Value {
 
 impl Value {
     /// The whole number that it is or spells.
-    pub(super) fn whole(&self) -> Option<u64> {
+    pub(crate) fn whole(&self) -> Option<u64> {
         match self {
             Self::Whole(value) => Some(*value),
             Self::Real(value) => whole(*value),
@@ -135,7 +135,7 @@ impl Value {
     }
 
     /// The number that it is.
-    pub(super) fn number(&self) -> Option<f64> {
+    pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Self::Whole(value) => Some(*value as f64),
             Self::Real(value) => Some(*value),
@@ -144,7 +144,7 @@ impl Value {
     }
 
     /// The text that it is.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -152,7 +152,7 @@ impl Value {
     }
 
     /// The numbers that it lists.
-    pub(super) fn numbers(&self) -> Option<&[f64]> {
+    pub(crate) fn numbers(&self) -> Option<&[f64]> {
         match self {
             Self::Numbers(values) => Some(values),
             _ => None,
@@ -160,7 +160,7 @@ impl Value {
     }
 
     /// The field called `name` of an object.
-    pub(super) fn field(&self, name: &str) -> &Self {
+    pub(crate) fn field(&self, name: &str) -> &Self {
         match self {
             Self::Fields(fields) => {
                 fields.iter().find(|(own, _)| own == name).map_or(&Self::Absent, |(_, value)| value)

@@ -13,7 +13,7 @@ use crate::decode::read_bytes;
 ///
 /// # Errors
 /// When it cannot be read, is no JSON (with line and column), or is not of this kind.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = read_bytes(path)?;
     // Few files have what JSON has not.
     if let Ok(value) = serde_json::from_slice(&bytes) {

@@ -8,6 +8,7 @@ use vibhag_core::{Error, Geometry, Image, LabelMap, Panoptic, Preprocessing, Res
 use vibhag_imaging::exposure::stretch;
 use vibhag_imaging::{resize_image, resize_labels};
 
+use super::people::{anchors_of_people, shrunk, unknown};
 use crate::truth::Truth;
 
 /// How much larger than the network's input a resized image is kept when it will be warped:
@@ -28,6 +29,8 @@ pub struct Prepared {
     /// For windows: positions (x, y) of pixels of each foreground class that is present, or of each class and size of
     /// objects.
     pub(crate) anchors: Vec<Vec<[u32; 2]>>,
+    /// Of people: 1 for each pixel where somebody may be whom nobody labelled, else 0.
+    pub(crate) unknown: Option<LabelMap>,
 }
 
 impl Prepared {
@@ -66,19 +69,27 @@ impl Prepared {
                 let labels =
                     resize_labels(&labels, label_side(labels.width(), width), label_side(labels.height(), height))?;
                 let image = image.with_channels(preprocessing.channels)?;
-                Ok(Self { image, truth: labels.into(), anchors: Vec::new() })
+                Ok(Self { image, truth: labels.into(), anchors: Vec::new(), unknown: None })
             }
-            (Geometry::Resize { .. }, Truth::Segments(_)) => {
-                Err(Error::new(ErrorKind::Unsupported, "objects are learnt at the images' own resolution")
+            (Geometry::Resize { .. }, Truth::Segments(_) | Truth::People(_)) => {
+                Err(Error::new(ErrorKind::Unsupported, "objects are learnt at the images' own proportions")
                     .hint("use input.geometry.kind = \"window\""))
+            }
+            (Geometry::Window { .. }, Truth::People(people)) => {
+                let (image, people) = shrunk(image, people, preprocessing.scale)?;
+                let anchors = if warped { anchors_of_people(&people) } else { Vec::new() };
+                let unknown = Some(unknown(&people)?);
+                let image = image.with_channels(preprocessing.channels)?;
+                Ok(Self { image, truth: people.into(), anchors, unknown })
             }
             (Geometry::Window { .. }, truth) => {
                 let anchors = match &truth {
                     _ if !warped => Vec::new(),
                     Truth::Labels(labels) => anchors(labels, ignore),
                     Truth::Segments(map) => object_anchors(map),
+                    Truth::People(_) => Vec::new(),
                 };
-                Ok(Self { image: image.with_channels(preprocessing.channels)?, truth, anchors })
+                Ok(Self { image: image.with_channels(preprocessing.channels)?, truth, anchors, unknown: None })
             }
         }
     }
@@ -86,7 +97,13 @@ impl Prepared {
     /// Bytes that it occupies.
     pub fn byte_len(&self) -> usize {
         let anchors = self.anchors.iter().map(|list| 8 * list.len()).sum::<usize>();
-        self.image.byte_len() + self.truth.byte_len() + anchors
+        let unknown = self.unknown.as_ref().map_or(0, |map| 2 * map.labels().len());
+        self.image.byte_len() + self.truth.byte_len() + anchors + unknown
+    }
+
+    /// What is left of the magnification `scale`: images of people are shrunk when they are prepared.
+    pub(crate) fn scale_left(&self, scale: f32) -> f32 {
+        if matches!(self.truth, Truth::People(_)) { scale.max(1.0) } else { scale }
     }
 }
 

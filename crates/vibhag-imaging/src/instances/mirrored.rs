@@ -7,7 +7,7 @@ use vibhag_core::{Head, RAYS};
 pub fn mirrored(head: Head, flip_x: bool, flip_y: bool) -> Vec<(usize, f32)> {
     let sign = |flip: bool| if flip { -1.0 } else { 1.0 };
     match head {
-        Head::Semantic => Vec::new(),
+        Head::Semantic | Head::Pose => Vec::new(),
         Head::Center => vec![(0, 1.0), (1, sign(flip_y)), (2, sign(flip_x))],
         Head::Star => {
             let source = |ray: usize| match (flip_x, flip_y) {

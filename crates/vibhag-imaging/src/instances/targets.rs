@@ -35,7 +35,7 @@ pub fn targets(head: Head, ids: &[u32], width: usize, height: usize, planes: &mu
     let ids = &ids[..pixels];
     let planes = &mut planes[..head.target_planes() * pixels];
     match head {
-        Head::Semantic => {}
+        Head::Semantic | Head::Pose => {}
         Head::Center => center_targets::write(ids, width, planes),
         Head::Star => star_targets::write(ids, width, planes),
         Head::Flow => flow_targets::write(ids, width, planes),

@@ -2,7 +2,7 @@
 //!
 //! [`AffinityTargets`] draws heat maps of keypoints and part affinity fields, [`unlabelled`] marks what a loss must not
 //! count. A [`PoseDecoder`] reads people from predicted maps: [`AffinityDecoder`] as OpenPose does, and
-//! [`DisplacementDecoder`] as PersonLab and PoseNet do. [`oks`] says how alike two poses are; by it [`Tracker`] gives people
+//! [`DisplacementDecoder`] as PersonLab and PoseNet do; [`PoseReader`] completes what fields alone leave out. [`oks`] says how alike two poses are; by it [`Tracker`] gives people
 //! the same number in all frames, and [`PoseSmoother`] takes the trembling away.
 //!
 //! Everything works on slices in row-major order, one plane after the other. Positions are those of pixel centres, so
@@ -13,6 +13,7 @@ mod affinity;
 mod displacement;
 mod grid;
 mod one_euro;
+mod reading;
 mod similarity;
 mod smooth;
 mod targets;
@@ -25,6 +26,7 @@ pub use affinity::AffinityDecoder;
 pub use displacement::{DisplacementDecoder, POSENET_TREE};
 pub use grid::Grid;
 pub use one_euro::{OneEuro, OneEuroParams};
+pub use reading::PoseReader;
 pub use similarity::oks;
 pub use smooth::PoseSmoother;
 pub use targets::AffinityTargets;

@@ -3,6 +3,7 @@
 use vibhag_core::{Error, ErrorKind, Person, Pose, Result, Skeleton};
 use vibhag_imaging::pose::oks;
 
+use super::builder::MAX_PEOPLE;
 use crate::instances::Pair;
 use crate::instances::coco::{Chooser, Outcome, Truth, View, match_greedily};
 
@@ -97,6 +98,16 @@ impl Scene {
         }
         partners
     }
+}
+
+/// For each true person with a labelled keypoint who is no crowd the place of the prediction that is taken for it, however
+/// unlike, and their similarity: at most one person each, the most similar two first; `None` where there is none. At most
+/// [`MAX_PEOPLE`] predictions take part, those with the highest scores.
+///
+/// # Errors
+/// When a pose has another number of keypoints than the skeleton, or a place, an area or a score is not a number.
+pub fn match_people(skeleton: &Skeleton, truth: &[Person], predicted: &[Pose]) -> Result<Vec<Option<(usize, f64)>>> {
+    Ok(Scene::new(skeleton, truth, predicted, MAX_PEOPLE)?.partners(truth))
 }
 
 /// Whether a true person is to be found: it is one person with a labelled keypoint.

@@ -14,5 +14,6 @@ mod summary;
 
 pub use builder::{KeypointEvaluationBuilder, MAX_PEOPLE};
 pub use evaluation::{JointScore, KeypointEvaluation, KeypointImageScore};
+pub use matching::match_people;
 pub use pck::{PCK_ALPHA, PCK_ALPHAS, PckReference, reference_length};
 pub use registry::{KEYPOINT_METRICS, KeypointMetric};

@@ -12,8 +12,8 @@ use crate::ops::Activation;
 
 /// Every level of a feature pyramid (Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017) is brought
 /// to stride 4 and all are summed; the sum goes to the head by linear maps and interpolation alone, so that what tells
-/// whole objects apart is learnt in tens of steps. Maps finer than stride 4 correct it: each adds what a convolution
-/// over both makes of them.
+/// whole objects apart is learnt in tens of steps. Where full resolution is wanted, maps finer than stride 4 correct it:
+/// each adds what a convolution over both makes of them.
 #[derive(Module, Debug)]
 pub struct FpnDecoder {
     lateral: Vec<Conv2d>,
@@ -30,11 +30,11 @@ const SUM_STRIDE: usize = 4;
 
 impl FpnDecoder {
     /// A decoder for maps whose strides double (finest first), with the channels of the pyramid, of the levels' sum, and
-    /// of the map at full resolution.
+    /// of the output, which has one value for `out_stride` (1 or 4) pixels along both axes.
     ///
     /// # Errors
     /// When the strides do not double or do not go from 4 or below to above 4, or `channels` are not three.
-    pub fn new(specs: &[FeatureSpec], channels: &[usize], device: &Device) -> Result<Self> {
+    pub fn new(specs: &[FeatureSpec], channels: &[usize], out_stride: usize, device: &Device) -> Result<Self> {
         let doubling = specs.windows(2).all(|pair| pair[1].stride == 2 * pair[0].stride);
         let Some(first) = specs.iter().position(|spec| spec.stride == SUM_STRIDE).filter(|_| doubling) else {
             return Err(Error::config("fpn needs feature maps whose strides double, one of them at stride 4"));
@@ -55,7 +55,7 @@ impl FpnDecoder {
         let reduce = ConvSpec::new(sum, out_channels, 1).bias().init(device);
         let (mut refine, mut refines) = (Vec::new(), Vec::new());
         let mut stride = SUM_STRIDE;
-        while stride > 1 {
+        while stride > out_stride {
             stride /= 2;
             let skip = specs[..first].iter().find(|spec| spec.stride == stride);
             refine.extend(
@@ -71,7 +71,7 @@ impl FpnDecoder {
         self.out_channels
     }
 
-    /// The encoder's maps -> [N, C, H, W] at stride 1.
+    /// The encoder's maps -> [N, C, H / s, W / s] at the output's stride s.
     pub fn forward<E: Engine>(&self, engine: &mut E, features: Features<E>) -> E::Map {
         let Features { coarsest, mut finer, .. } = features;
         let coarsest_level = self.lateral.len() - 1;

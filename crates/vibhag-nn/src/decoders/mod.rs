@@ -45,7 +45,7 @@ impl Decoder {
         matches!(self, Self::SegNet(_))
     }
 
-    /// One map [N, C, H, W] at the image's resolution.
+    /// One map [N, C, H, W] at the image's resolution, or that of [`Head::Pose`](vibhag_core::Head::Pose).
     pub fn forward<E: Engine>(&self, engine: &mut E, features: Features<E>) -> E::Map {
         match self {
             Self::UNet(decoder) => decoder.forward(engine, features),

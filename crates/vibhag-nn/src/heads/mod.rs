@@ -1,11 +1,13 @@
 //! Heads: from the decoder's map to a task's outputs.
 
 mod objects;
+mod poses;
 mod semantic;
 
 use vibhag_core::Head;
 
 pub use objects::ObjectHead;
+pub use poses::PoseStage;
 pub use semantic::SemanticHead;
 
 /// An entry of [`HEADS`].
@@ -40,5 +42,10 @@ pub const HEADS: &[HeadInfo] = &[
         head: Head::Flow,
         summary: "flows towards the middle, followed by every pixel: objects of any shape that touch",
         paper: "Stringer et al., Cellpose, Nature Methods 2021",
+    },
+    HeadInfo {
+        head: Head::Pose,
+        summary: "heat maps of keypoints and part affinity fields at a quarter of the resolution: people's skeletons",
+        paper: "Cao et al., OpenPose, TPAMI 2019",
     },
 ];

@@ -17,6 +17,7 @@ mod focal;
 mod inputs;
 mod objects;
 mod overlap;
+mod poses;
 mod registry;
 mod tversky;
 
@@ -28,5 +29,6 @@ pub use edge::Edge;
 pub use focal::Focal;
 pub use objects::ObjectLoss;
 pub use overlap::Pooling;
+pub use poses::PoseLoss;
 pub use registry::{LOSSES, LossInfo, loss_info};
 pub use tversky::Tversky;

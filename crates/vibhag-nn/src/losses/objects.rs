@@ -48,7 +48,7 @@ impl ObjectLoss {
     /// The published weights of a head, but twice the flow's; none for classes alone.
     pub fn of(head: Head) -> Option<Self> {
         match head {
-            Head::Semantic => None,
+            Head::Semantic | Head::Pose => None,
             Head::Center => Some(Self::Center { heat: 200.0, offset: 0.01, small: 2.0 }),
             Head::Star => Some(Self::Star { probability: 1.0, distance: 0.2 }),
             Head::Flow => Some(Self::Flow { flow: 1.0, small: 1.0 }),

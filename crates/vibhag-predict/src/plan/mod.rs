@@ -36,6 +36,8 @@ pub struct Plan {
     size: [usize; 2],
     /// Height and width that the network sees.
     padded_size: [usize; 2],
+    /// Pixels, along both axes, for one value of the output.
+    stride: usize,
     steps: Vec<Step>,
     output: Source,
     slots: Vec<Vec<f32>>,
@@ -61,13 +63,17 @@ impl Plan {
     /// padded and cropped as [`Network::forward`] does.
     ///
     /// # Shapes
-    /// `input` [`in_channels`, H, W], normalised -> `logits` [`out_channels`, H, W].
+    /// `input` [`in_channels`, H, W], normalised -> `logits` [`out_channels`, H / s, W / s], rounded up, with the stride s
+    /// of the network's head, 1 but for poses.
     ///
     /// # Errors
     /// When a slice has another length.
     pub fn run(&mut self, input: &[f32], logits: &mut [f32]) -> Result<()> {
+        let out_size = self.size.map(|side| side.div_ceil(self.stride));
+        let out_padded = self.padded_size.map(|side| side / self.stride);
         let pixels = self.size[0] * self.size[1];
-        let [expected_input, expected_logits] = self.channels.map(|channels| channels * pixels);
+        let (expected_input, expected_logits) =
+            (self.channels[0] * pixels, self.channels[1] * out_size[0] * out_size[1]);
         if input.len() != expected_input || logits.len() != expected_logits {
             let found = format!("{} values in, {} out", input.len(), logits.len());
             let what = format!("the plan takes {expected_input} values and gives {expected_logits}");
@@ -90,7 +96,7 @@ impl Plan {
             Source::Input => input,
             Source::Slot(place) => &self.slots[place.slot][place.start..][..place.len],
         };
-        crop_planes(output, self.padded_size, logits, self.size);
+        crop_planes(output, out_padded, logits, out_size);
         Ok(())
     }
 
@@ -114,14 +120,15 @@ impl Plan {
         fuse::fuse(&mut tape);
         let program = Program::new(tape)?;
         let [planes, out_height, out_width] = program.shapes[program.output.0];
-        if [out_height, out_width] != padded_size {
-            return Err(unsupported("an output of another size than the input's"));
+        let stride = height / out_height.max(1);
+        if [stride * out_height, stride * out_width] != padded_size {
+            return Err(unsupported("an output whose size does not divide the input's"));
         }
         let indices = program.indices.iter().map(|&len| vec![0; len]).collect();
         let Placed { steps, slots, output } = memory::place(program);
         let padded = if size == padded_size { Vec::new() } else { vec![0.0; channels * height * width] };
         let slots = slots.into_iter().map(|len| vec![0.0; len]).collect();
-        Ok(Self { channels: [channels, planes], size, padded_size, steps, output, slots, indices, padded })
+        Ok(Self { channels: [channels, planes], size, padded_size, stride, steps, output, slots, indices, padded })
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) fn manifest_for(geometry: Geometry, network: NetworkConfig) -> Manife
         postprocessing: PostProcessing { tta: Flips::None, ..PostProcessing::default() },
         data: DataOrigin::default(),
         classes: ClassTable::binary("foreground"),
+        skeleton: None,
     }
 }
 

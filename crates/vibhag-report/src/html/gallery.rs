@@ -42,9 +42,10 @@ fn figure(example: &ObjectExample) -> ObjectFigure<'_> {
     let what = match example.measure {
         Measure::AP => "objects",
         Measure::PQ => "segments",
+        Measure::OKS => "skeletons",
     };
     let alt = format!(
-        "{}: the image, the image with the true {what}, and the image with the predicted {what}, wrong ones hatched; \
+        "{}: the image, the image with the true {what}, and the image with the predicted {what}, wrong ones marked; \
          {score}",
         example.image
     );
@@ -59,6 +60,7 @@ pub(super) fn legend(data: &ReportData, measure: Measure) -> Vec<(String, String
         Measure::AP => {
             vec![(css(COOL[0]), "found (in greens, blues and white, so that neighbours differ)".to_owned())]
         }
+        Measure::OKS => Vec::new(),
         Measure::PQ => data
             .classes
             .iter()
@@ -70,6 +72,8 @@ pub(super) fn legend(data: &ReportData, measure: Measure) -> Vec<(String, String
     };
     legend.push((css(missed), "missed: there, but not found".to_owned()));
     legend.push((css(false_found), "false: found, but not there".to_owned()));
-    legend.push((css(unjudged), "not judged: crowds and void".to_owned()));
+    if measure != Measure::OKS {
+        legend.push((css(unjudged), "not judged: crowds and void".to_owned()));
+    }
     legend
 }

@@ -41,6 +41,7 @@ pub(crate) fn plan(epochs: u64) -> Plan {
         pretrained: "none".into(),
         loss: LossConfig::for_channels(1),
         objects: None,
+        pose: None,
         augment: AugmentConfig::medical(),
         optimizer: OptimizerConfig {
             name: "adamw".into(),
@@ -91,6 +92,7 @@ pub(crate) fn options(run: &Path, plan: &Plan) -> TrainOptions {
             postprocessing: plan.postprocessing,
             data: DataOrigin::default(),
             classes: plan.classes.clone(),
+            skeleton: plan.pose.as_ref().map(|pose| pose.skeleton.clone()),
         },
         stop_after: None,
     }

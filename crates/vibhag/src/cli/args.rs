@@ -54,7 +54,7 @@ pub(crate) enum Command {
         /// Format by name instead of recognition
         #[arg(long)]
         format: Option<String>,
-        /// What the data is wanted for: semantic, instance, panoptic or body
+        /// What the data is wanted for: semantic, instance, panoptic, pose or body
         #[arg(long, default_value_t)]
         task: Goal,
         /// Mask values that are one foreground class together, such as 1..58 or 3,7,20..
@@ -279,7 +279,8 @@ pub(crate) struct Wishes {
     /// Format by name instead of recognition
     #[arg(long = "format")]
     pub format: Option<String>,
-    /// semantic (a class for every pixel), instance (objects), panoptic (both), or a preset such as body
+    /// semantic (a class for every pixel), instance (objects), panoptic (both), pose (people's keypoints), or a preset
+    /// such as body
     #[arg(long)]
     pub task: Option<Goal>,
     /// Choices for a subject: body (people to be cut out)

@@ -15,6 +15,7 @@ use vibhag::run::{self, TrainRequest};
 use vibhag::scores::Scores;
 use vibhag::synth::SynthRequest;
 use vibhag::{bench, convert, cutout, demo, doctor, models, predict, synth};
+use vibhag_core::Task;
 use vibhag_data::split::Split;
 use vibhag_nn::bundle::Flips;
 use vibhag_nn::device::DeviceChoice;
@@ -138,6 +139,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
             let (scores, failed) = match (model, data, truth, pred) {
                 (_, _, Some(truth), Some(pred)) if task.has_objects() => {
                     evaluate::folders::objects(&truth, &pred, task)?
+                }
+                (_, _, Some(_), Some(_)) if task == Task::Pose => {
+                    bail!("--truth and --pred take masks and objects; of poses a model is scored on data")
                 }
                 (_, _, Some(truth), Some(pred)) => {
                     let (found, failed) = evaluate::folders(&truth, &pred, foreground.as_ref())?;

@@ -14,7 +14,7 @@ use vibhag::predict::Row;
 use vibhag::run::TrainResult;
 use vibhag::scores::Scores;
 use vibhag::synth::SynthResult;
-use vibhag_metrics::{Evaluation, InstanceEvaluation, PanopticEvaluation};
+use vibhag_metrics::{Evaluation, InstanceEvaluation, KeypointEvaluation, PanopticEvaluation};
 
 /// One line to standard output; a closed pipe comes back as an error instead of a panic.
 pub(crate) fn line(text: &str) -> anyhow::Result<()> {
@@ -34,14 +34,33 @@ pub(crate) fn doctor(found: &Diagnosis) -> anyhow::Result<()> {
     let sizes: Vec<String> = found.sizes.iter().take(5).map(|(size, n)| format!("{size} ({n})")).collect();
     let more = if found.sizes.len() > 5 { format!(" and {} more", found.sizes.len() - 5) } else { String::new() };
     line(&format!("sizes: {}{more}", sizes.join(", ")))?;
-    line(&format!("{:<20} {:>10} {:>8}", "class", "pixels", "images"))?;
-    for class in &found.classes {
+    let classes: &[vibhag::doctor::ClassRow] = if found.people.is_some() { &[] } else { &found.classes };
+    if !classes.is_empty() {
+        line(&format!("{:<20} {:>10} {:>8}", "class", "pixels", "images"))?;
+    }
+    for class in classes {
         line(&format!("{:<20} {:>8.2} % {:>8}", class.name, 100.0 * class.share, class.images))?;
     }
     if let Some(objects) = &found.objects {
         line(&format!(
             "objects: {}, {} in the median image (at most {}), median area {} pixels, largest {} pixels long",
             objects.count, objects.median_per_image, objects.most_per_image, objects.median_area, objects.extent_max
+        ))?;
+    }
+    if let Some(people) = &found.people {
+        line(&format!(
+            "people: {} with {} labelled keypoints of {} ({} keypoints, {} limbs), at most {} in an image, {} images without",
+            people.count,
+            people.labelled_keypoints,
+            people.skeleton,
+            people.keypoints,
+            people.limbs,
+            people.most_per_image,
+            people.empty_images
+        ))?;
+        line(&format!(
+            "  {} people without labels, {} crowds; the median person is {} pixels long, 95 of 100 stay below {}",
+            people.unlabelled, people.crowds, people.median_extent, people.extent_95
         ))?;
     }
     for group in &found.duplicates {
@@ -61,7 +80,42 @@ pub(crate) fn scores(found: &Scores) -> anyhow::Result<()> {
         Scores::Semantic(found) => evaluation(found),
         Scores::Instances(found) => instances(found),
         Scores::Panoptic(found) => panoptic(found),
+        Scores::Keypoints(found) => keypoints(found),
     }
+}
+
+fn keypoints(found: &KeypointEvaluation) -> anyhow::Result<()> {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    line(&format!("images {}, people {}, predicted {}", found.images, found.people_truth, found.people_predicted))?;
+    line(&format!(
+        "by OKS: AP {}, AP50 {}, AP75 {}, AR {}, mean {}",
+        number(found.ap),
+        number(found.ap50),
+        number(found.ap75),
+        number(found.ar),
+        number(found.mean_oks)
+    ))?;
+    let interval = found.pck_ci95.as_ref();
+    let interval = interval.map_or_else(String::new, |ci| format!(" (95% CI {:.4} to {:.4})", ci.low, ci.high));
+    line(&format!("PCK@0.2 of the {}: {}{interval}", found.pck_reference.name(), number(found.pck)))?;
+    line(&format!("{:<20} {:>8} {:>8} {:>8} {:>8}", "keypoint", "PCK@0.2", "error", "labelled", "found"))?;
+    for joint in &found.joints {
+        line(&format!(
+            "{:<20} {:>8} {:>8} {:>8} {:>8}",
+            joint.name,
+            number(joint.pck),
+            number(joint.mean_error),
+            joint.labelled,
+            joint.found
+        ))?;
+    }
+    for note in &found.notes {
+        line(&format!("note: {note}"))?;
+    }
+    for worst in found.per_image.iter().take(3) {
+        line(&format!("worst: {} OKS {:.4}, PCK@0.2 {}", worst.image, worst.oks, number(worst.pck)))?;
+    }
+    Ok(())
 }
 
 fn instances(found: &InstanceEvaluation) -> anyhow::Result<()> {

@@ -71,7 +71,7 @@ pub fn objects(truth: &Path, pred: &Path, task: Task) -> Result<(Scores, Vec<(St
     let (truths, preds) = (Source::open(truth)?, Source::open(pred)?);
     let classes = truths.classes();
     let to_truth = class_map(&preds.classes(), &classes, pred)?;
-    let mut builder = ScoresBuilder::new(task, classes);
+    let mut builder = ScoresBuilder::new(task, &classes, None)?;
     let (mut failed, mut scored) = (Vec::new(), 0);
     for name in truths.names() {
         let Some(found) = preds.read(name) else {

@@ -17,16 +17,16 @@ const MOST: usize = 20;
 
 /// One JSON file of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) struct Part {
-    pub(in super::super) json: PathBuf,
-    pub(in super::super) split: Option<String>,
+pub(crate) struct Part {
+    pub(crate) json: PathBuf,
+    pub(crate) split: Option<String>,
     /// Folders in which its images may lie, the likeliest first.
     folders: Vec<PathBuf>,
 }
 
 impl Part {
     /// The part of the file `json`, which is for the images of `tail`, such as `train2017`.
-    pub(in super::super) fn new(json: PathBuf, tail: &str) -> Self {
+    pub(crate) fn new(json: PathBuf, tail: &str) -> Self {
         let base = json.parent().unwrap_or(Path::new("")).to_owned();
         let above = base.parent().filter(|_| file_name(&base) == "annotations").map(Path::to_owned);
         let mut folders = Vec::new();
@@ -51,7 +51,7 @@ impl Part {
     }
 
     /// The file of the image that is called `name`.
-    pub(in super::super) fn find(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
         let name = name.replace('\\', "/");
         let last = name.rsplit('/').next().unwrap_or(&name);
         let in_folders = |name: &str| self.folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());

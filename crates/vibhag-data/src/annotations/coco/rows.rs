@@ -11,16 +11,16 @@ use super::super::json::Value;
 /// A row of `images` as it stands in a file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct RawImage {
-    pub(in super::super) id: Value,
-    pub(in super::super) file_name: Value,
-    pub(in super::super) width: Value,
-    pub(in super::super) height: Value,
+pub(crate) struct RawImage {
+    pub(crate) id: Value,
+    pub(crate) file_name: Value,
+    pub(crate) width: Value,
+    pub(crate) height: Value,
 }
 
 impl RawImage {
     /// Width and height where both are stated.
-    pub(in super::super) fn size(&self) -> Option<(usize, usize)> {
+    pub(crate) fn size(&self) -> Option<(usize, usize)> {
         let side = |value: &Value| value.whole().and_then(|side| usize::try_from(side).ok()).filter(|&side| side > 0);
         side(&self.width).zip(side(&self.height))
     }

@@ -16,7 +16,7 @@ use vibhag_core::{AffinityDecoding, Error, Pose, Result, Skeleton};
 use super::{Grid, PoseDecoder, check_planes, sort_by_score};
 use assembly::assemble;
 use connections::{Connection, Field, connect};
-use peaks::{Peak, find_peaks};
+pub(super) use peaks::{Peak, find_peaks};
 
 /// Values below which the heat maps, and pairs of keypoints below which the fields, stay on the calling thread.
 const PARALLEL_VALUES: usize = 1 << 16;

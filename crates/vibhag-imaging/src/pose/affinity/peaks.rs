@@ -7,15 +7,15 @@ const FLOOR: f32 = 0.01;
 
 /// A peak, in cells.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Peak {
-    pub(super) x: f32,
-    pub(super) y: f32,
+pub(in crate::pose) struct Peak {
+    pub(in crate::pose) x: f32,
+    pub(in crate::pose) y: f32,
     /// The heat between the cells.
-    pub(super) score: f32,
+    pub(in crate::pose) score: f32,
 }
 
 /// The peaks of a heat map (rows of `width` cells) above `threshold`, in row-major order; of more than `most` the highest.
-pub(super) fn find_peaks(heat: &[f32], width: usize, threshold: f32, most: usize) -> Vec<Peak> {
+pub(in crate::pose) fn find_peaks(heat: &[f32], width: usize, threshold: f32, most: usize) -> Vec<Peak> {
     // The cells around a peak are lower than the peak itself, for a heat of one cell's deviation by up to a quarter.
     let candidates = local_maxima(heat, width, 1, 0.5 * threshold);
     let peaks = candidates.into_iter().filter_map(|index| refine(heat, width, index));

@@ -1,0 +1,167 @@
+//! People from a network's maps as its model bundle says: by part affinity fields, and with the keypoints that no limb
+//! reached.
+
+use vibhag_core::{Keypoint, Pose, PoseReading, Result, Skeleton};
+
+use super::affinity::{Peak, find_peaks};
+use super::{AffinityDecoder, Grid, PoseDecoder, check_planes, sort_by_score};
+
+/// How far around a person, in shares of the longer side of its box, a keypoint that no limb reached is looked for.
+const AROUND: f64 = 0.75;
+
+/// Reads people as [`AffinityDecoder`] does from maps without a background, then completes them; or one person from the
+/// largest heats alone.
+///
+/// A limb whose field is weak, as of a network that has seen few images, leaves its far keypoint without a person though
+/// the heat shows it. Such a keypoint is given to the best person near it that lacks it.
+#[derive(Debug, Clone)]
+pub struct PoseReader {
+    affinity: AffinityDecoder,
+    keypoints: usize,
+    reading: PoseReading,
+}
+
+impl PoseReader {
+    /// A reader of people of `skeleton`.
+    ///
+    /// # Errors
+    /// When the skeleton has a fault or no limb, or a value of `reading` is out of range.
+    pub fn new(skeleton: &Skeleton, reading: PoseReading) -> Result<Self> {
+        reading.validate()?;
+        let affinity = AffinityDecoder::new(skeleton, false, reading.affinity)?;
+        Ok(Self { affinity, keypoints: skeleton.len(), reading })
+    }
+
+    /// The peaks of a keypoint's heat from the least heat of a completion on.
+    fn peaks(&self, planes: &[f32], grid: &Grid, keypoint: usize) -> Vec<Peak> {
+        let heat = &planes[keypoint * grid.cells()..][..grid.cells()];
+        find_peaks(heat, grid.width, self.reading.fill, self.reading.affinity.max_people)
+    }
+
+    fn single(&self, planes: &[f32], grid: &Grid) -> Vec<Pose> {
+        let highest = |keypoint: usize| {
+            let peaks = self.peaks(planes, grid, keypoint);
+            let best = peaks.iter().copied().reduce(|best, peak| if peak.score > best.score { peak } else { best });
+            best.map_or(Keypoint::ABSENT, |peak| placed(&peak, grid))
+        };
+        let keypoints: Vec<Keypoint> = (0..self.keypoints).map(highest).collect();
+        let score = keypoints.iter().map(|keypoint| keypoint.score).sum::<f32>() / self.keypoints as f32;
+        let pose = Pose { keypoints, score, id: None };
+        if pose.present() >= self.reading.affinity.min_keypoints.max(1) { vec![pose] } else { Vec::new() }
+    }
+
+    fn complete(&self, poses: &mut [Pose], planes: &[f32], grid: &Grid) {
+        // Every person is completed around what limbs gave it, not around what was added.
+        let boxes: Vec<Option<[f64; 4]>> = poses.iter().map(Pose::bounds).collect();
+        for keypoint in 0..self.keypoints {
+            if poses.iter().all(|pose| pose.keypoints[keypoint].is_present()) {
+                continue;
+            }
+            let mut places: Vec<Keypoint> =
+                self.peaks(planes, grid, keypoint).iter().map(|peak| placed(peak, grid)).collect();
+            let same = |a: &Keypoint, b: &Keypoint| (a.x - b.x).hypot(a.y - b.y) < grid.stride;
+            places.retain(|place| {
+                !poses.iter().any(|pose| {
+                    let own = &pose.keypoints[keypoint];
+                    own.is_present() && same(own, place)
+                })
+            });
+            places.sort_by(|a, b| b.score.total_cmp(&a.score));
+            for (pose, bounds) in poses.iter_mut().zip(&boxes) {
+                if let Some(bounds) = bounds.filter(|_| !pose.keypoints[keypoint].is_present())
+                    && let Some(best) = places.iter().position(|place| is_around(place, bounds))
+                {
+                    pose.keypoints[keypoint] = places.remove(best);
+                }
+            }
+        }
+    }
+}
+
+impl PoseDecoder for PoseReader {
+    fn planes(&self) -> usize {
+        self.affinity.planes()
+    }
+
+    fn mirrored(&self) -> Result<Vec<(usize, f32)>> {
+        self.affinity.mirrored()
+    }
+
+    fn decode(&self, planes: &[f32], grid: &Grid) -> Result<Vec<Pose>> {
+        if self.reading.single {
+            check_planes(planes, self.planes(), grid)?;
+            return Ok(self.single(planes, grid));
+        }
+        let mut poses = self.affinity.decode(planes, grid)?;
+        self.complete(&mut poses, planes, grid);
+        sort_by_score(&mut poses);
+        Ok(poses)
+    }
+}
+
+fn placed(peak: &Peak, grid: &Grid) -> Keypoint {
+    Keypoint::found(grid.pixel(f64::from(peak.x)), grid.pixel(f64::from(peak.y)), peak.score)
+}
+
+fn is_around(place: &Keypoint, [left, top, width, height]: [f64; 4]) -> bool {
+    let margin = AROUND * width.max(height);
+    (left - margin..=left + width + margin).contains(&place.x)
+        && (top - margin..=top + height + margin).contains(&place.y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pose::AffinityTargets;
+
+    fn chain() -> Skeleton {
+        Skeleton::custom("chain", &["a", "b", "c", "d"], &[[0, 1], [1, 2], [2, 3]]).unwrap()
+    }
+
+    fn person(left: f64) -> Pose {
+        let keypoints = (0..4).map(|k| Keypoint::found(left + 14.0 * f64::from(k), 30.0, 1.0)).collect();
+        Pose { keypoints, score: 1.0, id: None }
+    }
+
+    /// Maps of people, in which the field of the last limb is missing.
+    fn maps(people: &[Pose]) -> (Vec<f32>, Grid) {
+        let (skeleton, grid) = (chain(), Grid::covering(200, 64, 4));
+        let targets = AffinityTargets { sigma: 5.0, limb_width: 5.0, background: false };
+        let mut planes = vec![0.0; targets.planes(&skeleton) * grid.cells()];
+        targets.write(&skeleton, people, &grid, None, &mut planes).unwrap();
+        planes.truncate((targets.planes(&skeleton) - 1) * grid.cells());
+        let field = planes.len() - 2 * grid.cells();
+        planes[field..].fill(0.0);
+        (planes, grid)
+    }
+
+    #[test]
+    fn a_keypoint_without_a_limb_goes_to_the_person_near_it() {
+        let (planes, grid) = maps(&[person(10.0), person(120.0)]);
+        let read = |reading: PoseReading| PoseReader::new(&chain(), reading).unwrap().decode(&planes, &grid).unwrap();
+        let bare = read(PoseReading { fill: 1.0, ..PoseReading::default() });
+        assert_eq!(bare.iter().map(Pose::present).collect::<Vec<_>>(), [3, 3]);
+        let mut full = read(PoseReading::default());
+        full.sort_by(|a, b| a.keypoints[0].x.total_cmp(&b.keypoints[0].x));
+        for (pose, left) in full.iter().zip([10.0, 120.0]) {
+            assert_eq!(pose.present(), 4);
+            assert!((pose.keypoints[3].x - (left + 42.0)).abs() < 0.5, "{:?}", pose.keypoints[3]);
+        }
+    }
+
+    #[test]
+    fn a_single_person_is_where_heat_is_largest() {
+        let (mut planes, grid) = maps(&[person(10.0)]);
+        planes[4 * grid.cells()..].fill(0.0);
+        let reading = PoseReading { single: true, ..PoseReading::default() };
+        let read = |planes: &[f32]| PoseReader::new(&chain(), reading).unwrap().decode(planes, &grid).unwrap();
+        let found = read(&planes);
+        assert_eq!((found.len(), found[0].present()), (1, 4));
+        assert!((found[0].keypoints[2].x - 38.0).abs() < 0.5 && found[0].score > 0.9);
+        planes.fill(0.0);
+        assert!(read(&planes).is_empty());
+        planes.fill(f32::NAN);
+        assert!(read(&planes).is_empty());
+        assert!(PoseReader::new(&chain(), reading).unwrap().decode(&planes[1..], &grid).is_err());
+    }
+}
