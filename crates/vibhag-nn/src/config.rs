@@ -57,9 +57,9 @@ impl NetworkConfig {
     /// When a name is unknown or the architecture takes no encoder.
     pub fn new(architecture: &str, encoder: Option<&str>, in_channels: usize, out_channels: usize) -> Result<Self> {
         let info = find_architecture(architecture)?;
-        if let Some(name) = encoder {
-            find_encoder(name)?;
-        }
+        let halvings = encoder.map(find_encoder).transpose()?.map_or(usize::MAX, |info| info.halvings);
+        // Of U-Net's widths, one for each doubling, those of the finest levels.
+        let coarsest = if architecture == FPN { 0 } else { info.decoder_channels.len().saturating_sub(halvings) };
         let own = encoder.is_none();
         let config = Self {
             architecture: architecture.to_owned(),
@@ -70,7 +70,11 @@ impl NetworkConfig {
             head_width: HEAD_WIDTH,
             stages: 1,
             widths: if own { info.widths.to_vec() } else { Vec::new() },
-            decoder_channels: if own && architecture != FPN { Vec::new() } else { info.decoder_channels.to_vec() },
+            decoder_channels: if own && architecture != FPN {
+                Vec::new()
+            } else {
+                info.decoder_channels[coarsest..].to_vec()
+            },
             upsampling: if own || architecture == FPN { info.upsampling } else { Upsampling::Nearest },
             detail: 0,
         };

@@ -123,7 +123,7 @@ pub fn load_pretrained_encoder(network: &Network) -> Result<Network> {
     let pretrained = encoder_info(encoder).and_then(|info| info.pretrained).ok_or_else(|| {
         let own =
             format!("{} has no pretrained weights", if encoder.is_empty() { &config.architecture } else { encoder });
-        Error::config(own).hint("choose efficientnet-lite0, or train from random weights")
+        Error::config(own).hint("choose efficientnet-lite0 or mobilenet-v1, or train from random weights")
     })?;
     let (network, report) = with_encoder_tensors(network, pretrained_tensors(&pretrained, config.in_channels)?);
     report.require_exact()?;
@@ -144,9 +144,15 @@ pub fn with_encoder_tensors(network: &Network, mut tensors: Vec<NamedTensor>) ->
 
 fn pretrained_tensors(pretrained: &PretrainedInfo, channels: usize) -> Result<Vec<NamedTensor>> {
     let mut tensors = from_bytes(pretrained.bytes)?;
-    for tensor in tensors.iter_mut().filter(|tensor| tensor.name == pretrained.stem) {
-        adapt_stem(tensor, channels);
-    }
+    tensors.retain_mut(|tensor| {
+        if tensor.name == pretrained.stem {
+            adapt_stem(tensor, channels);
+        }
+        (pretrained.own_name)(&tensor.name).is_some_and(|name| {
+            tensor.name = name;
+            true
+        })
+    });
     Ok(tensors)
 }
 

@@ -97,7 +97,7 @@ fn cases(in_channels: usize, out_channels: usize, takes: impl Fn(&str) -> bool) 
         for encoder in ENCODERS.iter().filter(|entry| architecture.takes_encoder && takes(entry.name)) {
             let mut config =
                 NetworkConfig::new(architecture.name, Some(encoder.name), in_channels, out_channels).unwrap();
-            config.decoder_channels.clone_from(&narrow);
+            config.decoder_channels = narrow[narrow.len() - config.decoder_channels.len()..].to_vec();
             if encoder.name == "efficientnet-lite0" {
                 cases.push(NetworkConfig { detail: 4, ..config.clone() });
             }

@@ -8,6 +8,7 @@ use crate::marks::ground;
 use crate::overlay::{GUTTER, GUTTER_WIDTH};
 use crate::palette::MANY;
 use crate::picture::{Picture, row};
+use crate::strokes::near_line;
 
 /// Two people less similar than this are not drawn as one.
 const ALIKE: f64 = 0.1;
@@ -103,24 +104,13 @@ impl Canvas {
     }
 
     /// Colours the pixels at such distances from the line.
-    fn near(&mut self, [from, to]: [[f64; 2]; 2], distances: std::ops::RangeInclusive<f64>, color: Rgb) {
-        let reach = distances.end();
-        let span = |axis: usize, side: usize| {
-            let low = (from[axis].min(to[axis]) - reach).floor().clamp(0.0, side as f64);
-            let high = (from[axis].max(to[axis]) + reach).ceil() + 1.0;
-            low as usize..high.clamp(0.0, side as f64) as usize
-        };
-        let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
-        let squared = dx * dx + dy * dy;
-        for y in span(1, self.picture.height()) {
-            for x in span(0, self.picture.width()) {
-                let (ax, ay) = (x as f64 - from[0], y as f64 - from[1]);
-                let along = if squared > 0.0 { ((ax * dx + ay * dy) / squared).clamp(0.0, 1.0) } else { 0.0 };
-                if distances.contains(&(ax - along * dx).hypot(ay - along * dy)) {
-                    self.picture.set(x, y, color);
-                }
+    fn near(&mut self, line: [[f64; 2]; 2], distances: std::ops::RangeInclusive<f64>, color: Rgb) {
+        let size = [self.picture.width(), self.picture.height()];
+        near_line(size, line, *distances.end(), |x, y, distance| {
+            if distances.contains(&distance) {
+                self.picture.set(x, y, color);
             }
-        }
+        });
     }
 }
 

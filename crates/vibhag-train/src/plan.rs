@@ -9,9 +9,9 @@ use vibhag_core::error::ErrorKind;
 use vibhag_core::{ClassTable, Error, Foreground, Geometry, Grouping, Head, Preprocessing, Result, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::sampler::Sampling;
-use vibhag_nn::NetworkConfig;
 use vibhag_nn::bundle::PostProcessing;
 use vibhag_nn::losses::{LossConfig, ObjectLoss};
+use vibhag_nn::{NetworkConfig, encoder_info};
 
 use crate::poses::{self, PosePlan};
 use crate::preset::Preset;
@@ -353,8 +353,11 @@ impl Plan {
         if !matches!(self.optimizer.name.as_str(), "adamw" | "sgd") {
             return Err(Error::config(format!("unknown optimizer {:?}", self.optimizer.name)).hint("use adamw or sgd"));
         }
-        if !matches!(self.pretrained.as_str(), "imagenet" | "none") {
-            return Err(Error::config(format!("unknown weights {:?}", self.pretrained)).hint("use imagenet or none"));
+        let shipped = self.network.encoder.as_deref().and_then(encoder_info).and_then(|info| info.pretrained);
+        let shipped = shipped.map_or("none", |info| info.name);
+        if !["none", shipped].contains(&self.pretrained.as_str()) {
+            let hint = if shipped == "none" { "use none".to_owned() } else { format!("use {shipped} or none") };
+            return Err(Error::config(format!("unknown weights {:?} for this encoder", self.pretrained)).hint(hint));
         }
         self.schedule.validate()?;
         if self.task == Task::Pose { Ok(()) } else { self.loss.validate(self.network.out_channels) }

@@ -333,9 +333,9 @@ fn choose_pretrained(encoder: Option<&str>, request: &PlanRequest, because: &mut
         because("pretrained", "asked for".into());
         return name.clone();
     }
-    if encoder.and_then(encoder_info).is_some_and(|info| info.pretrained.is_some()) {
-        because("pretrained", "ImageNet weights ship with Vibhag (Apache-2.0)".into());
-        "imagenet".into()
+    if let Some(info) = encoder.and_then(encoder_info).and_then(|info| info.pretrained) {
+        because("pretrained", format!("{} weights ship with Vibhag ({})", info.data, info.licence));
+        info.name.into()
     } else {
         because("pretrained", "no weights ship for this network; it learns from scratch".into());
         "none".into()

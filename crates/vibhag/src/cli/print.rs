@@ -10,6 +10,7 @@ use vibhag::cutout::Row as CutoutRow;
 use vibhag::demo::DemoResult;
 use vibhag::doctor::Diagnosis;
 use vibhag::models::Row as ModelRow;
+use vibhag::pose::Row as PoseRow;
 use vibhag::predict::Row;
 use vibhag::run::TrainResult;
 use vibhag::scores::Scores;
@@ -293,6 +294,34 @@ pub(crate) fn cutout(rows: &[CutoutRow]) -> anyhow::Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     line(&format!("{} inputs, {failed} failed", rows.len()))
+}
+
+pub(crate) fn pose(rows: &[PoseRow], out: &Path) -> anyhow::Result<()> {
+    for row in rows {
+        if let Some(error) = &row.error {
+            line(&format!("failed: {error}"))?;
+            continue;
+        }
+        let found = match (&row.people, row.frames, row.frames_per_second) {
+            (Some(people), ..) => {
+                let scores: Vec<String> = people.iter().map(|pose| format!("{:.2}", pose.score)).collect();
+                let scores = if scores.is_empty() { String::new() } else { format!(", scores {}", scores.join(" ")) };
+                format!("{} people{scores}", people.len())
+            }
+            (None, Some(frames), Some(speed)) => format!(
+                "{frames} frames at {speed:.1} a second, {} people at most in one, {} in all",
+                row.most_people.unwrap_or_default(),
+                row.tracks.unwrap_or_default()
+            ),
+            _ => continue,
+        };
+        line(&format!("{}: {found} ({:.2} s)", row.input, row.seconds))?;
+        if let Some(damage) = &row.damage {
+            line(&format!("note: {damage}"))?;
+        }
+    }
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    line(&format!("{} inputs, {failed} failed; output in {}", rows.len(), out.display()))
 }
 
 pub(crate) fn convert(result: &ConvertResult) -> anyhow::Result<()> {

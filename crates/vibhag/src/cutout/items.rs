@@ -4,40 +4,11 @@ use std::path::{Path, PathBuf};
 
 use vibhag_core::{Error, Result};
 use vibhag_data::decode::is_image_path;
-use vibhag_video::{Camera, Format, is_video_path};
+use vibhag_video::{Format, is_video_path};
 
 use super::CutoutRequest;
 use crate::inputs;
-
-/// Where pictures come from.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Source {
-    /// An image file.
-    Photo(PathBuf),
-    /// A video file.
-    Video(PathBuf),
-    /// A webcam.
-    Camera(Camera),
-}
-
-impl Source {
-    /// Its name in results.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::Photo(_) => "photo",
-            Self::Video(_) => "video",
-            Self::Camera(_) => "webcam",
-        }
-    }
-
-    /// The file, where it is one.
-    pub(super) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Photo(path) | Self::Video(path) => Some(path),
-            Self::Camera(_) => None,
-        }
-    }
-}
+use crate::media::{self, Source};
 
 /// One input and where its result goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,23 +26,7 @@ pub(super) struct Item {
 /// # Errors
 /// When an input names nothing, or one file would have to hold several results.
 pub(super) fn of(request: &CutoutRequest) -> Result<Vec<Item>> {
-    let is_camera = |input: &String| Camera::parse(input).is_some() && !Path::new(input).exists();
-    let (cameras, files): (Vec<String>, Vec<String>) = request.inputs.iter().cloned().partition(is_camera);
-    let wanted = |path: &Path| is_image_path(path) || is_video_path(path);
-    let paths = if files.is_empty() { Vec::new() } else { inputs::expand_kind(&files, &wanted, "image or video")? };
-    let mut sources: Vec<(String, Source)> = paths
-        .into_iter()
-        .map(|path| {
-            let name = path.display().to_string();
-            (name, if is_video_path(&path) { Source::Video(path) } else { Source::Photo(path) })
-        })
-        .collect();
-    for name in cameras {
-        if let Some(camera) = Camera::parse(&name) {
-            sources.push((name, Source::Camera(camera)));
-        }
-    }
-    check_seconds(request, &sources)?;
+    let sources = media::sources(&request.inputs, request.seconds)?;
     let transparent = request.background.is_none() && !request.matte;
     if let ([(name, source)], true) = (&sources[..], is_file_name(&request.out)) {
         check_file(source, &request.out, transparent)?;
@@ -82,8 +37,7 @@ pub(super) fn of(request: &CutoutRequest) -> Result<Vec<Item>> {
             .at_path(&request.out)
             .hint("name a folder with -o"));
     }
-    let paths: Vec<PathBuf> =
-        sources.iter().map(|(_, source)| source.path().unwrap_or(Path::new("webcam")).to_owned()).collect();
+    let paths: Vec<PathBuf> = sources.iter().map(|(_, source)| source.stem_path().to_owned()).collect();
     let names = inputs::unique_names(&paths);
     let video_ending = if transparent { "mov" } else { "mp4" };
     let item = |((name, source), stem): ((String, Source), String)| {
@@ -91,19 +45,6 @@ pub(super) fn of(request: &CutoutRequest) -> Result<Vec<Item>> {
         Item { name, source, target: request.out.join(format!("{stem}.{ending}")) }
     };
     Ok(sources.into_iter().zip(names).map(item).collect())
-}
-
-fn check_seconds(request: &CutoutRequest, sources: &[(String, Source)]) -> Result<()> {
-    let cameras = sources.iter().filter(|(_, source)| matches!(source, Source::Camera(_))).count();
-    match request.seconds {
-        None if cameras > 0 => Err(Error::config("a webcam has no end").hint("say how long to look with --seconds 30")),
-        Some(seconds) if !(seconds > 0.0 && seconds.is_finite()) => {
-            Err(Error::config(format!("--seconds {seconds} is no length of time")).hint("use a number above 0"))
-        }
-        Some(_) if cameras == 0 => Err(Error::config("--seconds is for webcams, and none is among the inputs")
-            .hint("leave it out; a video is cut out whole")),
-        _ => Ok(()),
-    }
 }
 
 /// Whether `path` is the name of a picture or video rather than that of a folder.
@@ -182,15 +123,5 @@ mod tests {
         let error = one("a.mp4", "cut.mp4").unwrap_err().to_string();
         assert!(error.contains("no alpha") && error.contains("--background"), "{error}");
         assert!(one("a.jpg", "folder.v1").unwrap()[0].target.ends_with("folder.v1/a.png"));
-    }
-
-    #[test]
-    fn seconds_are_for_webcams() {
-        let dir = tempfile::tempdir().unwrap();
-        let error = of(&request(&["webcam".to_owned()], dir.path())).unwrap_err().to_string();
-        assert!(error.contains("--seconds 30"), "{error}");
-        let mut photo = request(&["x.png".to_owned()], dir.path());
-        photo.seconds = Some(1.0);
-        assert!(of(&photo).is_err());
     }
 }

@@ -18,10 +18,11 @@ use vibhag_video::Tools;
 
 pub use background::Background;
 
+use crate::media::{Source, said_again};
 use crate::progress::ItemBar;
 use background::Backdrop;
 use cutter::Cutter;
-use items::{Item, Source};
+use items::Item;
 
 /// Mean alpha below which nothing counts as found.
 const NOTHING: f64 = 5e-4;
@@ -128,7 +129,7 @@ pub fn cutout(request: &CutoutRequest) -> Result<Vec<Row>> {
             }
             _ => match (&moving, &tools) {
                 (Some(cutter), Ok(tools)) => video::cut(cutter, tools, item, request, &mut row),
-                (_, Err(missing)) => Err(copy(missing)),
+                (_, Err(missing)) => Err(said_again(missing)),
                 (None, Ok(_)) => Ok(()),
             },
         });
@@ -153,15 +154,6 @@ pub fn cutout(request: &CutoutRequest) -> Result<Vec<Row>> {
     }
     bar.finish();
     Ok(rows)
-}
-
-/// What `error` says, for the next input that meets it.
-fn copy(error: &Error) -> Error {
-    let copied = Error::new(error.kind, error.what.clone());
-    match &error.hint {
-        Some(hint) => copied.hint(hint.clone()),
-        None => copied,
-    }
 }
 
 /// Nobody wants a photo or video replaced by its own cut-out.
