@@ -21,6 +21,7 @@ pub mod overlay;
 mod palette;
 pub mod panoptic;
 pub mod picture;
+pub mod skeletons;
 mod tables;
 
 pub use chart::Chart;
@@ -39,3 +40,4 @@ pub use objects::{ImageObjects, objects_csv};
 pub use overlay::{Tints, comparison, overlay};
 pub use panoptic::{comparison_panoptic, overlay_panoptic};
 pub use picture::{Picture, picture_grid};
+pub use skeletons::{draw_poses, joint_color};

@@ -253,7 +253,7 @@ fn write_mask(path: &Path, labels: &LabelMap, classes: &ClassTable, indices: boo
 }
 
 /// The file stems; where two inputs share one, the extension or a number tells them apart.
-fn unique_names(images: &[PathBuf]) -> Vec<String> {
+pub(crate) fn unique_names(images: &[PathBuf]) -> Vec<String> {
     let mut taken = BTreeSet::new();
     images
         .iter()

@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use vibhag_core::{ErrorKind, Result};
-use vibhag_nn::Network;
 
 use super::Plan;
 
@@ -24,7 +23,7 @@ struct Entry {
 }
 
 impl PlanCache {
-    /// What `work` makes of the plan of `network` for images of `size`; `None` when there can be
+    /// What `work` makes of the plan that `compile` gives for images of `size`; `None` when there can be
     /// no such plan.
     ///
     /// The plan is taken out for the work, which runs on rayon's threads: a thread that waited for
@@ -35,13 +34,13 @@ impl PlanCache {
     /// When the weights cannot be read, or `work` fails.
     pub(crate) fn with<T>(
         &self,
-        network: &Network,
         size: [usize; 2],
+        compile: impl FnOnce([usize; 2]) -> Result<Plan>,
         work: impl FnOnce(&mut Plan) -> Result<T>,
     ) -> Result<Option<T>> {
         let mut entry = match self.take(size) {
             Some(entry) => entry,
-            None => Entry { size, plan: compile(network, size)? },
+            None => Entry { size, plan: known(compile(size))? },
         };
         let result = entry.plan.as_mut().map(work).transpose();
         self.put(entry);
@@ -65,8 +64,8 @@ impl PlanCache {
 }
 
 /// The plan, `None` where the kernels cannot compute the network.
-fn compile(network: &Network, size: [usize; 2]) -> Result<Option<Plan>> {
-    match Plan::compile(network, size) {
+fn known(compiled: Result<Plan>) -> Result<Option<Plan>> {
+    match compiled {
         Ok(plan) => Ok(Some(plan)),
         Err(error) if error.kind == ErrorKind::Unsupported => {
             tracing::debug!("the network runs without a plan: {error}");

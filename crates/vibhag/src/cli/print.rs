@@ -9,6 +9,7 @@ use vibhag::convert::ConvertResult;
 use vibhag::demo::DemoResult;
 use vibhag::doctor::Diagnosis;
 use vibhag::models::Row as ModelRow;
+use vibhag::pose::Row as PoseRow;
 use vibhag::predict::Row;
 use vibhag::run::TrainResult;
 use vibhag::scores::Scores;
@@ -216,6 +217,24 @@ pub(crate) fn predict(rows: &[Row], out: &Path) -> anyhow::Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     line(&format!("{} images, {failed} failed; output in {}", rows.len(), out.display()))
+}
+
+pub(crate) fn pose(rows: &[PoseRow], out: &Path) -> anyhow::Result<()> {
+    for row in rows {
+        match &row.error {
+            Some(error) => line(&format!("failed: {error}"))?,
+            None => {
+                let scores: Vec<String> = row.people.iter().map(|pose| format!("{:.2}", pose.score)).collect();
+                let scores = if scores.is_empty() { String::new() } else { format!(", scores {}", scores.join(" ")) };
+                let image = row.image.display();
+                let people = if row.people.len() == 1 { "person" } else { "people" };
+                line(&format!("{image}: {} {people}{scores} ({:.2} s)", row.people.len(), row.seconds))?;
+            }
+        }
+    }
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    let people: usize = rows.iter().map(|row| row.people.len()).sum();
+    line(&format!("{} images, {people} people, {failed} failed; output in {}", rows.len(), out.display()))
 }
 
 pub(crate) fn convert(result: &ConvertResult) -> anyhow::Result<()> {
