@@ -24,7 +24,7 @@ const LIMB: f32 = 0.75;
 /// The colour of a skeleton's keypoint.
 pub fn joint_color(skeleton: &Skeleton, keypoint: usize) -> Rgb {
     let known = skeleton.keypoints.get(keypoint).map(|name| canonical(name));
-    let hue = HUES.iter().find(|(name, _)| known.as_deref() == Some(name)).map(|(_, hue)| *hue);
+    let hue = HUES.iter().find(|(name, _)| known.as_deref() == Some(*name)).map(|(_, hue)| *hue);
     saturated(hue.unwrap_or(STEP * (keypoint as u32 % (360 / STEP))))
 }
 
