@@ -162,8 +162,11 @@ fn files_hold_people_in_the_orders_that_others_read() {
     let Some(root) = coco() else { return };
     let dir = tempfile::tempdir().unwrap();
     let (people, names) = truth(&root);
-    // The photo whose largest labelled person is the largest of all.
-    let area = |id: &u64| people[id].iter().filter(|p| p.pose.present() >= 15).map(|p| p.area).fold(0.0, f64::max);
+    // The largest of those who are alone and in view from head to foot.
+    let area = |id: &u64| match &people[id][..] {
+        [person] if person.pose.present() >= 15 => person.area,
+        _ => 0.0,
+    };
     let id = people.keys().max_by(|a, b| area(a).total_cmp(&area(b))).unwrap();
     let photo = root.join("train2017").join(&names[id]);
     let stem = photo.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -209,7 +212,7 @@ fn files_hold_people_in_the_orders_that_others_read() {
 fn clip(dir: &Path, photo: &Image) {
     const FRAMES: usize = 12;
     let Some(tools) = tools() else { return };
-    let (width, height) = (photo.width() - 48, photo.height() - 24);
+    let [width, height] = [photo.width() - 48, photo.height() - 24].map(|side| side / 2 * 2);
     let rgb = photo.to_rgb8();
     let video = dir.join("pan.mp4");
     let frame_rate = FrameRate::new(12, 1).unwrap();
@@ -351,7 +354,7 @@ fn options_that_cannot_be_are_refused() {
         (vec!["--model", &missing], "manifest.toml"),
         (vec!["webcam"], "--seconds 30"),
     ] {
-        let output = vibhag(&[&["pose", &photo, "-o", &out][..], &more].concat());
+        let output = vibhag(&[&["pose", &photo, "-o", &out][..], &more[..]].concat());
         assert_eq!(output.status.code(), Some(2), "{more:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(says), "{more:?}: {}", stderr(&output));
     }
