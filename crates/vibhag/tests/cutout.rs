@@ -143,7 +143,7 @@ fn people_are_learnt_scored_and_cut_out() {
     let evaluation = &trained["evaluation"];
     let score = |key: &str| evaluation[key].as_f64().unwrap();
     assert!(score("iou_per_image") > 0.85 && score("boundary_iou") > 0.3, "{evaluation}");
-    assert!(score("boundary_iou") < score("iou_per_image"), "{evaluation}");
+    assert!(score("boundary_iou") <= score("iou_per_image"), "{evaluation}");
     assert!(evaluation["per_image"][0]["boundary_iou"].is_number());
 
     let (data_text, run_text) = (text(&data), text(&run));
