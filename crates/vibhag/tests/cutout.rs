@@ -1,7 +1,7 @@
 //! People cut out from the command line: ellipses stand for them, drawn upright before a striped wall, their masks in
 //! parts as clothing data has them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which may panic")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
