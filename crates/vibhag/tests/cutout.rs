@@ -260,6 +260,23 @@ fn videos(dir: &Path, data: &Path, run: &str) {
     let refused = vibhag(&["cutout", &photo, "--model", run, "--background", &text(&blue), "-o", &text(&out)]);
     assert!(refused.status.code() == Some(2) && stderr(&refused).contains("video behind it"), "{}", stderr(&refused));
 
+    // Killed midway, there is no file under the result's name, or a whole one where it was done before.
+    let long = dir.join("long.mp4");
+    clip(&tools, &long, 600, None, |k| scene(18 + k % 24, 48).0);
+    let killed = dir.join("killed.mp4");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vibhag"))
+        .args(["cutout", &text(&long), "--model", run, "--background", "white", "-o", &text(&killed), "--quiet"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let growing = dir.join(".killed.mp4.part");
+    while !growing.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!killed.exists() || frames(&tools, &killed).len() == 600);
+
     // Without ffmpeg photos are still cut out.
     let without = |inputs: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vibhag"));
