@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use vibhag_core::{Keypoint, Person, Pose, Skeleton};
+use vibhag_core::{Image, Keypoint, Person, Pose, Skeleton};
 use vibhag_data::encode::{write_gray8_png, write_rgb_png};
 use vibhag_imaging::pose::oks;
+use vibhag_video::{FrameRate, Tools, Writer, WriterOptions};
 
 fn vibhag(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vibhag")).args(args).output().unwrap()
@@ -109,6 +110,50 @@ fn a_standing_person_in_a_photo_is_found_in_every_format() {
         let drawn = picture.to_rgb8().chunks_exact(3).filter(|pixel| pixel.iter().any(|&value| value > 0)).count();
         assert!(drawn > 200 && drawn < picture.width() * picture.height() / 8, "{drawn} pixels");
     }
+}
+
+/// Ten frames that pan over a photo.
+fn write_clip(photo: &Path, clip: &Path, tools: &Tools) {
+    const FRAMES: usize = 10;
+    const STEP: usize = 3;
+    let image = vibhag_data::decode::read_image(photo).unwrap();
+    let (rgb, across) = (image.to_rgb8(), 3 * image.width());
+    let (width, height) = (image.width() - STEP * FRAMES, image.height());
+    let frame_rate = FrameRate::new(10, 1).unwrap();
+    let options = WriterOptions { width, height, frame_rate, alpha: false, sound_from: None };
+    let mut writer = Writer::create(tools, clip, options).unwrap();
+    for frame in 0..FRAMES {
+        let rows = rgb.chunks_exact(across).flat_map(|row| &row[3 * STEP * frame..][..3 * width]);
+        writer.push(&Image::from_u8(width, height, 3, rows.copied().collect()).unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn a_person_keeps_one_number_through_a_video() {
+    let Some(root) = shared("coco_mini") else { return };
+    let Ok(tools) = Tools::find() else {
+        println!("SKIPPED: ffmpeg is not here");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (clip, out) = (dir.path().join("clip.mp4"), dir.path().join("out"));
+    write_clip(&root.join("train2017/000000535506.jpg"), &clip, &tools);
+    let found = vibhag(&["pose", &text(&clip), "-o", &text(&out), "--size", "257", "--render", "--quiet", "--json"]);
+    assert!(found.status.success(), "{}", stderr(&found));
+    let rows: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(rows[0]["frames"], 10, "{rows}");
+    for frame in 0..10 {
+        let people = json(&out.join(format!("clip_{frame:012}_keypoints.json")))["people"].clone();
+        assert_eq!(people[0]["person_id"], serde_json::json!([1]), "frame {frame}");
+    }
+    assert!(out.join("clip_rendered.mp4").exists());
+
+    let refused = vibhag(&["pose", &text(&clip), "-o", &text(&out), "--format", "coco"]);
+    assert_eq!(refused.status.code(), Some(2));
+    std::fs::write(&clip, b"not a video").unwrap();
+    let broken = vibhag(&["pose", &text(&clip), "-o", &text(&out), "--json"]);
+    assert_eq!(broken.status.code(), Some(1), "{}", stderr(&broken));
 }
 
 #[test]

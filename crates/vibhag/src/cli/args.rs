@@ -123,9 +123,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
-    /// People's skeletons in images, by a network that comes with the program (exit code 1 when some images failed)
+    /// People's skeletons in photos and videos, by a network that comes with the program (exit code 1 when some images failed)
     Pose {
-        /// Image files, folders, or patterns in quotes
+        /// Image and video files, folders of images, or patterns in quotes
         #[arg(required = true)]
         inputs: Vec<String>,
         /// Where the output goes
@@ -137,7 +137,7 @@ pub(crate) enum Command {
         /// Order of keypoints in OpenPose's files and in pictures: body-25 or coco-18
         #[arg(long, default_value = "body-25")]
         skeleton: String,
-        /// Also draw the skeletons over the image (NAME_rendered.png)
+        /// Also draw the skeletons over the image (NAME_rendered.png, NAME_rendered.mp4)
         #[arg(long)]
         render: bool,
         /// Draw over black instead

@@ -223,6 +223,15 @@ pub(crate) fn pose(rows: &[PoseRow], out: &Path) -> anyhow::Result<()> {
     for row in rows {
         match &row.error {
             Some(error) => line(&format!("failed: {error}"))?,
+            None if row.frames.is_some() => {
+                let (video, frames) = (row.image.display(), row.frames.unwrap_or_default());
+                let people = row.different_people.unwrap_or_default();
+                let speed = row.frames_per_second.unwrap_or_default();
+                line(&format!("{video}: {people} different people in {frames} frames ({speed:.1} a second)"))?;
+                for damage in &row.damage {
+                    line(&format!("  {damage}"))?;
+                }
+            }
             None => {
                 let scores: Vec<String> = row.people.iter().map(|pose| format!("{:.2}", pose.score)).collect();
                 let scores = if scores.is_empty() { String::new() } else { format!(", scores {}", scores.join(" ")) };

@@ -73,16 +73,8 @@ mod tests {
     #[test]
     fn failed_images_have_no_detections() {
         let pose = Pose { keypoints: vec![Keypoint::found(3.0, 4.567, 0.2), Keypoint::ABSENT], score: 0.5, id: None };
-        let row = |people: Vec<Pose>, image_id| Row {
-            image: "a.jpg".into(),
-            image_id,
-            size: None,
-            people,
-            files: Vec::new(),
-            seconds: 0.0,
-            error: None,
-        };
-        let found = results(&[row(vec![pose], Some(9)), row(Vec::new(), Some(10))]);
+        let row = |people: Vec<Pose>, id| Row { people, ..Row::new(Path::new("a.jpg"), Some(id)) };
+        let found = results(&[row(vec![pose], 9), row(Vec::new(), 10)]);
         assert_eq!(
             serde_json::to_string(&found).unwrap(),
             r#"[{"image_id":9,"category_id":1,"keypoints":[3.0,4.57,1.0,0.0,0.0,0.0],"score":0.5}]"#

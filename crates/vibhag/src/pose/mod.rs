@@ -1,27 +1,30 @@
-//! `vibhag pose`: images in, people's keypoints and pictures of them out. One bad image is a row, not an end.
+//! `vibhag pose`: images and videos in, people's keypoints and pictures of them out. One bad file is a row, not an end.
 
 mod coco;
 mod openpose;
+mod video;
+mod writer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use vibhag_core::skeleton::Conversion;
-use vibhag_core::{DisplacementDecoding, Error, Image, Keypoint, Pose, Result, Skeleton};
+use vibhag_core::{DisplacementDecoding, Error, ErrorKind, Pose, Result};
 use vibhag_data::decode;
 use vibhag_nn::device::DeviceChoice;
 use vibhag_predict::pose::{PoseOptions, PosePredictor};
-use vibhag_report::{Picture, draw_poses};
+use vibhag_video::{FORMATS, Tools};
 
 use crate::inputs;
 use crate::predict::unique_names;
 use crate::progress::ItemBar;
 
+use writer::{Writer, write_json};
+
 /// A format of poses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PoseFormat {
-    /// `NAME_keypoints.json` for each image, as OpenPose writes it.
+    /// `NAME_keypoints.json` for each image and `NAME_FRAME_keypoints.json` for each frame, as OpenPose writes them.
     OpenPose,
     /// `coco_results.json`: COCO's results of keypoint detection, of all images.
     Coco,
@@ -44,7 +47,7 @@ pub struct PoseRequest {
     pub formats: BTreeSet<PoseFormat>,
     /// The skeleton of OpenPose's files and of the pictures: one of [`OPENPOSE_SKELETONS`].
     pub skeleton: String,
-    /// Also write `NAME_rendered.png`: the skeletons over the image.
+    /// Also write `NAME_rendered.png`: the skeletons over the image; of a video `NAME_rendered.mp4`.
     pub render: bool,
     /// Draw over black instead of the image.
     pub black: bool,
@@ -83,10 +86,10 @@ impl Default for PoseRequest {
     }
 }
 
-/// One image's result.
+/// One image's or video's result.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// The image.
+    /// The file.
     pub image: PathBuf,
     /// Its number in COCO's results.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,8 +97,20 @@ pub struct Row {
     /// Width and height in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<[usize; 2]>,
-    /// The people by falling score, keypoints of COCO-17 in pixels.
+    /// The people by falling score, keypoints of COCO-17 in pixels; empty of a video, whose files hold them.
     pub people: Vec<Pose>,
+    /// Frames of a video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// How many of them were worked on in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames_per_second: Option<f64>,
+    /// How many different people a video shows: the largest number of a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub different_people: Option<u32>,
+    /// What was wrong with a video that could be read all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
     /// Files written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathBuf>,
@@ -106,8 +121,26 @@ pub struct Row {
     pub error: Option<String>,
 }
 
-/// Finds the people of every image that the request names, and writes them; failures are rows with an error. `poses.json`
-/// holds the rows.
+impl Row {
+    fn new(path: &Path, image_id: Option<u64>) -> Self {
+        Self {
+            image: path.to_owned(),
+            image_id,
+            size: None,
+            people: Vec::new(),
+            frames: None,
+            frames_per_second: None,
+            different_people: None,
+            damage: None,
+            files: Vec::new(),
+            seconds: 0.0,
+            error: None,
+        }
+    }
+}
+
+/// Finds the people of every image and video that the request names, and writes them; failures are rows with an error.
+/// `poses.json` holds the rows. In a video people keep their numbers, and keypoints are smoothed over time.
 ///
 /// # Errors
 /// When an option is out of range, no image is named, or the output folder cannot be written.
@@ -115,6 +148,12 @@ pub fn pose(request: &PoseRequest) -> Result<Vec<Row>> {
     let images = inputs::expand(&request.inputs)?;
     let predictor = PosePredictor::posenet(request.device, options(request)?)?;
     let writer = Writer::new(request, predictor.skeleton())?;
+    let videos = images.iter().filter(|path| is_video(path)).count();
+    if videos > 0 && writer.formats.contains(&PoseFormat::Coco) {
+        return Err(Error::new(ErrorKind::Unsupported, "COCO's results hold images, not frames of videos")
+            .hint("use --format openpose, or the frames as images"));
+    }
+    let tools = if videos > 0 { Some(Tools::find()?) } else { None };
     std::fs::create_dir_all(&request.out)
         .map_err(|e| Error::io(&request.out, e).hint("choose a writable folder with -o"))?;
     let ids = writer.formats.contains(&PoseFormat::Coco).then(|| coco::image_ids(&images));
@@ -122,21 +161,11 @@ pub fn pose(request: &PoseRequest) -> Result<Vec<Row>> {
     let mut rows = Vec::with_capacity(images.len());
     for (index, (path, name)) in images.iter().zip(unique_names(&images)).enumerate() {
         let began = std::time::Instant::now();
-        let image_id = ids.as_ref().and_then(|ids| ids.get(index).copied());
-        let mut row = Row {
-            image: path.clone(),
-            image_id,
-            size: None,
-            people: Vec::new(),
-            files: Vec::new(),
-            seconds: 0.0,
-            error: None,
+        let mut row = Row::new(path, ids.as_ref().and_then(|ids| ids.get(index).copied()));
+        let done = match &tools {
+            Some(tools) if is_video(path) => video::follow(&predictor, tools, &writer, &name, request, &mut row),
+            _ => photo(&predictor, &writer, &name, &mut row),
         };
-        let done = decode::read_image(path).and_then(|image| {
-            row.size = Some([image.width(), image.height()]);
-            row.people = predictor.predict(&image)?;
-            writer.image(&name, &image, &row.people, &mut row.files)
-        });
         row.error = done.err().map(|error| error.to_string());
         row.seconds = began.elapsed().as_secs_f64();
         rows.push(row);
@@ -150,6 +179,26 @@ pub fn pose(request: &PoseRequest) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+fn photo(predictor: &PosePredictor, writer: &Writer<'_>, name: &str, row: &mut Row) -> Result<()> {
+    let image = decode::read_image(&row.image)?;
+    row.size = Some([image.width(), image.height()]);
+    row.people = predictor.predict(&image)?;
+    let shown = writer.shown(&row.people)?;
+    row.files.extend(writer.keypoints(name, &shown)?);
+    if let Some(picture) = writer.picture(&image, &shown)? {
+        let path = writer.out.join(format!("{name}_rendered.png"));
+        std::fs::write(&path, picture.to_png()?).map_err(|e| Error::io(&path, e))?;
+        row.files.push(path);
+    }
+    Ok(())
+}
+
+/// Whether the file's ending is that of a video.
+fn is_video(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    FORMATS.iter().any(|format| format.extensions.contains(&ending.as_str()))
+}
+
 fn options(request: &PoseRequest) -> Result<PoseOptions> {
     if !(0.0..=1.0).contains(&request.min_keypoint_score) {
         return Err(Error::config("the least score of a keypoint is not between 0 and 1")
@@ -161,76 +210,6 @@ fn options(request: &PoseRequest) -> Result<PoseOptions> {
         ..PoseOptions::default().decoding
     };
     Ok(PoseOptions { size: PoseOptions::nearest_size(request.size), decoding })
-}
-
-/// Writes one image's files.
-struct Writer<'a> {
-    out: &'a Path,
-    formats: BTreeSet<PoseFormat>,
-    /// The skeleton of files and pictures, and the way to it.
-    skeleton: Skeleton,
-    conversion: Conversion,
-    render: bool,
-    black: bool,
-    min_keypoint_score: f32,
-}
-
-impl<'a> Writer<'a> {
-    fn new(request: &'a PoseRequest, from: &Skeleton) -> Result<Self> {
-        let skeleton = Skeleton::named(&request.skeleton)?;
-        if !OPENPOSE_SKELETONS.contains(&skeleton.name.as_str()) {
-            return Err(Error::config(format!("OpenPose's format has no skeleton {:?}", skeleton.name))
-                .hint(format!("use {}", OPENPOSE_SKELETONS.join(" or "))));
-        }
-        let mut formats = request.formats.clone();
-        if formats.is_empty() {
-            formats.insert(PoseFormat::OpenPose);
-        }
-        Ok(Self {
-            out: &request.out,
-            formats,
-            conversion: Conversion::new(from, &skeleton)?,
-            skeleton,
-            render: request.render,
-            black: request.black,
-            min_keypoint_score: request.min_keypoint_score,
-        })
-    }
-
-    fn image(&self, name: &str, image: &Image, people: &[Pose], files: &mut Vec<PathBuf>) -> Result<()> {
-        let shown: Vec<Pose> = people
-            .iter()
-            .map(|pose| self.conversion.apply(&without_guesses(pose, self.min_keypoint_score)))
-            .collect::<Result<_>>()?;
-        if self.formats.contains(&PoseFormat::OpenPose) {
-            let path = self.out.join(format!("{name}_keypoints.json"));
-            write_json(&path, &openpose::file(&shown))?;
-            files.push(path);
-        }
-        if self.render {
-            let mut picture = if self.black {
-                Picture::filled(image.width(), image.height(), [0; 3])?
-            } else {
-                Picture::from_image(image)?
-            };
-            draw_poses(&mut picture, &shown, &self.skeleton);
-            let path = self.out.join(format!("{name}_rendered.png"));
-            std::fs::write(&path, picture.to_png()?).map_err(|e| Error::io(&path, e))?;
-            files.push(path);
-        }
-        Ok(())
-    }
-}
-
-/// The pose without keypoints below a score.
-fn without_guesses(pose: &Pose, min_score: f32) -> Pose {
-    let keypoint = |keypoint: &Keypoint| if keypoint.score >= min_score { *keypoint } else { Keypoint::ABSENT };
-    Pose { keypoints: pose.keypoints.iter().map(keypoint).collect(), ..pose.clone() }
-}
-
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(path).because(e))?;
-    std::fs::write(path, json).map_err(|e| Error::io(path, e))
 }
 
 /// Rounded to hundredths, which is finer than any keypoint is known.
