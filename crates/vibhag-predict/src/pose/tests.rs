@@ -46,7 +46,8 @@ fn sixteen_bits_and_eight_bits_give_the_same_planes() {
 
 #[test]
 fn any_number_of_pixels_has_a_size_near_it() {
-    for (pixels, size) in [(0, 33), (40, 33), (42, 49), (256, 257), (257, 257), (500, 497), (512, 513), (1 << 40, 4097)] {
+    for (pixels, size) in [(0, 33), (40, 33), (42, 49), (256, 257), (257, 257), (500, 497), (512, 513), (1 << 40, 4097)]
+    {
         assert_eq!(PoseOptions::nearest_size(pixels), size, "{pixels}");
     }
 }

@@ -35,8 +35,7 @@ pub(super) fn follow(
     let bar = counter(length, "following people", request.quiet);
     let (mut frames, mut different) = (0, 0);
     while let Some(Frame { image, index, .. }) = reader.next_frame()? {
-        let mut people: Vec<_> =
-            predictor.predict(&image)?.iter().map(|pose| writer.without_guesses(pose)).collect();
+        let mut people: Vec<_> = predictor.predict(&image)?.iter().map(|pose| writer.without_guesses(pose)).collect();
         people.retain(|pose| pose.present() > 0);
         tracker.update(&mut people);
         smoother.smooth(&mut people, 1.0 / frame_rate.per_second());

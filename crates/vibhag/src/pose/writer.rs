@@ -88,7 +88,6 @@ impl<'a> Writer<'a> {
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let json =
-        serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(path).because(e))?;
+    let json = serde_json::to_string(value).map_err(|e| Error::config("cannot write JSON").at_path(path).because(e))?;
     std::fs::write(path, json).map_err(|e| Error::io(path, e))
 }
