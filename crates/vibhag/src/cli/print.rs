@@ -228,7 +228,7 @@ pub(crate) fn pose(rows: &[PoseRow], out: &Path) -> anyhow::Result<()> {
                 let people = row.different_people.unwrap_or_default();
                 let speed = row.frames_per_second.unwrap_or_default();
                 line(&format!("{video}: {people} different people in {frames} frames ({speed:.1} a second)"))?;
-                for damage in &row.damage {
+                if let Some(damage) = &row.damage {
                     line(&format!("  {damage}"))?;
                 }
             }
