@@ -135,7 +135,7 @@ impl PosePredictor {
     fn run(&self, input: Vec<f32>, size: [usize; 2]) -> Result<Vec<f32>> {
         if backend::computes_on(&self.device) {
             let compile = |size| Plan::compile_posenet(&self.network, size);
-            let planned = self.plans.with(size, compile, |plan| {
+            let planned = self.plans.with_compiled(size, compile, |plan| {
                 let [rows, columns] = plan.out_size();
                 let mut maps = vec![0.0; plan.out_channels() * rows * columns];
                 plan.run(&input, &mut maps)?;
