@@ -21,8 +21,10 @@ pub mod device;
 pub mod encoders;
 pub mod engine;
 pub mod heads;
+pub mod import;
 pub mod losses;
 pub mod ops;
+pub mod posenet;
 pub mod weights;
 
 mod config;
@@ -38,4 +40,5 @@ pub use engine::{Burn, Engine, Interpolation};
 pub use named::{LoadReport, NamedTensor, is_statistic};
 pub use network::Network;
 pub use output::activate_output;
+pub use posenet::PoseNet;
 pub use registry::{ARCHITECTURES, ArchitectureInfo, architecture_info};

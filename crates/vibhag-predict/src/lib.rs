@@ -15,6 +15,7 @@
 //! ```
 
 pub mod outputs;
+pub mod pose;
 pub mod timing;
 
 mod input;

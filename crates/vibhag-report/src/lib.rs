@@ -22,6 +22,7 @@ mod palette;
 pub mod panoptic;
 pub mod picture;
 pub mod poses;
+pub mod skeletons;
 mod tables;
 
 pub use chart::Chart;
@@ -41,3 +42,4 @@ pub use overlay::{Tints, comparison, overlay};
 pub use panoptic::{comparison_panoptic, overlay_panoptic};
 pub use picture::{Picture, picture_grid};
 pub use poses::comparison_poses;
+pub use skeletons::{draw_poses, joint_color};

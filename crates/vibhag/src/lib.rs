@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod evaluate;
 pub mod inputs;
 pub mod models;
+pub mod pose;
 pub mod predict;
 pub mod progress;
 pub mod report;

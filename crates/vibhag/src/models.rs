@@ -8,12 +8,13 @@ use vibhag_data::poses::POSE_FORMATS;
 use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::heads::HEADS;
 use vibhag_nn::losses::LOSSES;
-use vibhag_nn::{ARCHITECTURES, ENCODERS, NetworkConfig};
+use vibhag_nn::posenet::POSENET;
+use vibhag_nn::{ARCHITECTURES, ENCODERS, NetworkConfig, PoseNet, PretrainedInfo};
 
 /// One entry of a registry.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// `architecture`, `encoder`, `loss`, `head` or `format`.
+    /// `architecture`, `encoder`, `pose`, `loss`, `head` or `format`.
     pub kind: &'static str,
     /// The name to type.
     pub name: &'static str,
@@ -51,7 +52,7 @@ pub fn rows() -> Result<Vec<Row>> {
         });
     }
     for entry in ENCODERS {
-        let weights = entry.pretrained.map(|info| format!("{}, {} ({})", info.data, info.licence, info.source));
+        let weights = entry.pretrained.as_ref().map(shipped);
         let parameters = parameters("unet", Some(entry.name))?;
         rows.push(Row {
             kind: "encoder",
@@ -62,12 +63,24 @@ pub fn rows() -> Result<Vec<Row>> {
             weights,
         });
     }
+    rows.push(Row {
+        kind: "pose",
+        name: "posenet",
+        summary: "MobileNetV1 with heat maps, offsets and displacements of COCO-17; finds people for `vibhag pose`",
+        paper: "Papandreou et al., PersonLab, ECCV 2018",
+        parameters: Some(PoseNet::pretrained(&device)?.parameters()),
+        weights: Some(shipped(&POSENET)),
+    });
     rows.extend(LOSSES.iter().map(|entry| plain("loss", entry.name, entry.summary, entry.paper)));
     rows.extend(HEADS.iter().map(|entry| plain("head", entry.head.name(), entry.summary, entry.paper)));
     rows.extend(FORMATS.iter().map(|format| plain("format", format.name, format.summary, "masks")));
     rows.extend(ANNOTATION_FORMATS.iter().map(|format| plain("format", format.name, format.summary, "objects")));
     rows.extend(POSE_FORMATS.iter().map(|format| plain("format", format.name, format.summary, "keypoints")));
     Ok(rows)
+}
+
+fn shipped(info: &PretrainedInfo) -> String {
+    format!("{}, {} ({})", info.data, info.licence, info.source)
 }
 
 fn plain(kind: &'static str, name: &'static str, summary: &'static str, paper: &'static str) -> Row {

@@ -27,10 +27,6 @@ impl PlanCache {
     /// What `work` makes of the plan of `network` for images of `size`; `None` when there can be
     /// no such plan.
     ///
-    /// The plan is taken out for the work, which runs on rayon's threads: a thread that waited for
-    /// a lock here could be the one whose part of the work is awaited. A caller who finds the plan
-    /// taken compiles another.
-    ///
     /// # Errors
     /// When the weights cannot be read, or `work` fails.
     pub(crate) fn with<T>(
@@ -39,9 +35,26 @@ impl PlanCache {
         size: [usize; 2],
         work: impl FnOnce(&mut Plan) -> Result<T>,
     ) -> Result<Option<T>> {
+        self.with_compiled(size, |size| Plan::compile(network, size), work)
+    }
+
+    /// The same with the plan that `compile` gives, which must be of one network.
+    ///
+    /// The plan is taken out for the work, which runs on rayon's threads: a thread that waited for
+    /// a lock here could be the one whose part of the work is awaited. A caller who finds the plan
+    /// taken compiles another.
+    ///
+    /// # Errors
+    /// When the weights cannot be read, or `work` fails.
+    pub(crate) fn with_compiled<T>(
+        &self,
+        size: [usize; 2],
+        compile: impl FnOnce([usize; 2]) -> Result<Plan>,
+        work: impl FnOnce(&mut Plan) -> Result<T>,
+    ) -> Result<Option<T>> {
         let mut entry = match self.take(size) {
             Some(entry) => entry,
-            None => Entry { size, plan: compile(network, size)? },
+            None => Entry { size, plan: known(compile(size))? },
         };
         let result = entry.plan.as_mut().map(work).transpose();
         self.put(entry);
@@ -65,8 +78,8 @@ impl PlanCache {
 }
 
 /// The plan, `None` where the kernels cannot compute the network.
-fn compile(network: &Network, size: [usize; 2]) -> Result<Option<Plan>> {
-    match Plan::compile(network, size) {
+fn known(compiled: Result<Plan>) -> Result<Option<Plan>> {
+    match compiled {
         Ok(plan) => Ok(Some(plan)),
         Err(error) if error.kind == ErrorKind::Unsupported => {
             tracing::debug!("the network runs without a plan: {error}");

@@ -19,8 +19,8 @@ mod step;
 use std::fmt;
 
 use vibhag_core::{Error, ErrorKind, Result};
-use vibhag_nn::Network;
 use vibhag_nn::blocks::{crop_planes, pad_planes, padded_size};
+use vibhag_nn::{Network, PoseNet};
 
 pub(crate) use cache::PlanCache;
 use lower::Program;
@@ -36,8 +36,10 @@ pub struct Plan {
     size: [usize; 2],
     /// Height and width that the network sees.
     padded_size: [usize; 2],
-    /// Pixels, along both axes, for one value of the output.
-    stride: usize,
+    /// Height and width of the logits.
+    out_size: [usize; 2],
+    /// Height and width of what the network gives.
+    padded_out_size: [usize; 2],
     steps: Vec<Step>,
     output: Source,
     slots: Vec<Vec<f32>>,
@@ -56,24 +58,35 @@ impl Plan {
     /// also when a side is zero or the weights cannot be read.
     pub fn compile(network: &Network, size: [usize; 2]) -> Result<Self> {
         let padded = padded_size(size, network.stride());
-        Self::trace(network.config().in_channels, size, padded, |recorder, x| network.run(recorder, x))
+        let plan = Self::trace(network.config().in_channels, size, padded, |recorder, x| network.run(recorder, x))?;
+        let [out_height, out_width] = plan.padded_out_size;
+        let stride = padded[0] / out_height.max(1);
+        if [stride * out_height, stride * out_width] != padded {
+            return Err(unsupported("an output whose size does not divide the input's"));
+        }
+        Ok(Self { out_size: size.map(|side| side.div_ceil(stride)), ..plan })
     }
 
-    /// Computes the logits of one image. Sides that are no multiples of the network's stride are
+    /// Compiles `network` for images of `size` (height, width).
+    ///
+    /// # Errors
+    /// As [`Plan::compile`].
+    pub fn compile_posenet(network: &PoseNet, size: [usize; 2]) -> Result<Self> {
+        Self::trace(PoseNet::IN_CHANNELS, size, size, |recorder, x| network.run(recorder, x))
+    }
+
+    /// Computes the logits of one image. Sides that are no multiples of a [`Network`]'s stride are
     /// padded and cropped as [`Network::forward`] does.
     ///
     /// # Shapes
     /// `input` [`in_channels`, H, W], normalised -> `logits` [`out_channels`, H / s, W / s], rounded up, with the stride s
-    /// of the network's head, 1 but for poses.
+    /// of the network's head, 1 but for poses; of a [`PoseNet`] a cell for 16 x 16 pixels ([`Plan::out_size`]).
     ///
     /// # Errors
     /// When a slice has another length.
     pub fn run(&mut self, input: &[f32], logits: &mut [f32]) -> Result<()> {
-        let out_size = self.size.map(|side| side.div_ceil(self.stride));
-        let out_padded = self.padded_size.map(|side| side / self.stride);
-        let pixels = self.size[0] * self.size[1];
-        let (expected_input, expected_logits) =
-            (self.channels[0] * pixels, self.channels[1] * out_size[0] * out_size[1]);
+        let expected_input = self.channels[0] * self.size[0] * self.size[1];
+        let expected_logits = self.channels[1] * self.out_size[0] * self.out_size[1];
         if input.len() != expected_input || logits.len() != expected_logits {
             let found = format!("{} values in, {} out", input.len(), logits.len());
             let what = format!("the plan takes {expected_input} values and gives {expected_logits}");
@@ -96,7 +109,7 @@ impl Plan {
             Source::Input => input,
             Source::Slot(place) => &self.slots[place.slot][place.start..][..place.len],
         };
-        crop_planes(output, out_padded, logits, out_size);
+        crop_planes(output, self.padded_out_size, logits, self.out_size);
         Ok(())
     }
 
@@ -105,7 +118,12 @@ impl Plan {
         self.channels[1]
     }
 
-    /// Compiles what `network` does with an input of `channels` whose `size` was padded.
+    /// Height and width of the logits.
+    pub fn out_size(&self) -> [usize; 2] {
+        self.out_size
+    }
+
+    /// Compiles what `network` does with an input of `channels` whose `size` was padded; nothing of its output is cropped.
     fn trace(
         channels: usize,
         size: [usize; 2],
@@ -120,15 +138,23 @@ impl Plan {
         fuse::fuse(&mut tape);
         let program = Program::new(tape)?;
         let [planes, out_height, out_width] = program.shapes[program.output.0];
-        let stride = height / out_height.max(1);
-        if [stride * out_height, stride * out_width] != padded_size {
-            return Err(unsupported("an output whose size does not divide the input's"));
-        }
         let indices = program.indices.iter().map(|&len| vec![0; len]).collect();
         let Placed { steps, slots, output } = memory::place(program);
         let padded = if size == padded_size { Vec::new() } else { vec![0.0; channels * height * width] };
         let slots = slots.into_iter().map(|len| vec![0.0; len]).collect();
-        Ok(Self { channels: [channels, planes], size, padded_size, stride, steps, output, slots, indices, padded })
+        let padded_out_size = [out_height, out_width];
+        Ok(Self {
+            channels: [channels, planes],
+            size,
+            padded_size,
+            out_size: padded_out_size,
+            padded_out_size,
+            steps,
+            output,
+            slots,
+            indices,
+            padded,
+        })
     }
 }
 

@@ -160,6 +160,44 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// People's skeletons in photos and videos, by a network that comes with the program (exit code 1 when some images failed)
+    Pose {
+        /// Image and video files, folders of images, or patterns in quotes
+        #[arg(required = true)]
+        inputs: Vec<String>,
+        /// Where the output goes
+        #[arg(short, long, default_value = "poses")]
+        output: PathBuf,
+        /// openpose (NAME_keypoints.json), coco (coco_results.json)
+        #[arg(long, value_delimiter = ',', default_value = "openpose")]
+        format: Vec<String>,
+        /// Order of keypoints in OpenPose's files and in pictures: body-25 or coco-18
+        #[arg(long, default_value = "body-25")]
+        skeleton: String,
+        /// Also draw the skeletons over the image (NAME_rendered.png, NAME_rendered.mp4)
+        #[arg(long)]
+        render: bool,
+        /// Draw over black instead
+        #[arg(long, requires = "render")]
+        black: bool,
+        /// Longer side of what the network sees, in pixels; larger finds smaller people and takes longer
+        #[arg(long, default_value_t = 513)]
+        size: usize,
+        /// Most people in an image
+        #[arg(long, default_value_t = 30)]
+        max_people: usize,
+        /// Least score of a person, 0 to 1
+        #[arg(long, default_value_t = 0.1)]
+        min_score: f32,
+        /// Least score of a keypoint in OpenPose's files and in pictures, 0 to 1
+        #[arg(long, default_value_t = 0.1)]
+        min_keypoint_score: f32,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Score a model on data, or anybody's masks against the truth
     Evaluate {
         /// A run or model folder

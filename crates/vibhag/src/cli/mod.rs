@@ -10,11 +10,12 @@ use serde::Serialize;
 use vibhag::convert::ConvertRequest;
 use vibhag::cutout::CutoutRequest;
 use vibhag::evaluate::{self, Selection};
+use vibhag::pose::{POSE_FORMATS, PoseFormat, PoseRequest};
 use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
 use vibhag::scores::Scores;
 use vibhag::synth::SynthRequest;
-use vibhag::{bench, convert, cutout, demo, doctor, models, predict, synth};
+use vibhag::{bench, convert, cutout, demo, doctor, models, pose, predict, synth};
 use vibhag_core::Task;
 use vibhag_data::split::Split;
 use vibhag_nn::bundle::Flips;
@@ -134,6 +135,42 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                 print::cutout(&rows)?;
             }
             Ok(findings(rows.iter().any(|row| row.error.is_some() || row.damage.is_some())))
+        }
+        Command::Pose {
+            inputs,
+            output,
+            format,
+            skeleton,
+            render,
+            black,
+            size,
+            max_people,
+            min_score,
+            min_keypoint_score,
+            device,
+            common,
+        } => {
+            let request = PoseRequest {
+                inputs,
+                out: output.clone(),
+                formats: format.iter().map(|name| pose_format_named(name)).collect::<anyhow::Result<_>>()?,
+                skeleton,
+                render,
+                black,
+                size,
+                max_people,
+                min_score,
+                min_keypoint_score,
+                device: device.parse()?,
+                quiet: common.quiet || common.json,
+            };
+            let rows = pose::pose(&request)?;
+            if common.json {
+                json(&rows)?;
+            } else {
+                print::pose(&rows, &output)?;
+            }
+            Ok(findings(rows.iter().any(|row| row.error.is_some())))
         }
         Command::Evaluate { model, data, split, format, truth, pred, task, foreground, fast, device, common } => {
             let (scores, failed) = match (model, data, truth, pred) {
@@ -297,6 +334,14 @@ fn output_named(name: &str) -> anyhow::Result<Output> {
     }
     let known: Vec<&str> = OUTPUTS.iter().map(|(name, _)| *name).collect();
     bail!("unknown output {name:?}; use {}", known.join(", "))
+}
+
+fn pose_format_named(name: &str) -> anyhow::Result<PoseFormat> {
+    if let Some((_, format)) = POSE_FORMATS.iter().find(|(known, _)| *known == name) {
+        return Ok(*format);
+    }
+    let known: Vec<&str> = POSE_FORMATS.iter().map(|(name, _)| *name).collect();
+    bail!("unknown format of poses {name:?}; use {}", known.join(", "))
 }
 
 fn parse_size(text: &str) -> anyhow::Result<(usize, usize)> {

@@ -10,6 +10,7 @@ use vibhag::cutout::Row as CutoutRow;
 use vibhag::demo::DemoResult;
 use vibhag::doctor::Diagnosis;
 use vibhag::models::Row as ModelRow;
+use vibhag::pose::Row as PoseRow;
 use vibhag::predict::Row;
 use vibhag::run::TrainResult;
 use vibhag::scores::Scores;
@@ -293,6 +294,33 @@ pub(crate) fn cutout(rows: &[CutoutRow]) -> anyhow::Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     line(&format!("{} inputs, {failed} failed", rows.len()))
+}
+
+pub(crate) fn pose(rows: &[PoseRow], out: &Path) -> anyhow::Result<()> {
+    for row in rows {
+        match &row.error {
+            Some(error) => line(&format!("failed: {error}"))?,
+            None if row.frames.is_some() => {
+                let (video, frames) = (row.image.display(), row.frames.unwrap_or_default());
+                let people = row.different_people.unwrap_or_default();
+                let speed = row.frames_per_second.unwrap_or_default();
+                line(&format!("{video}: {people} different people in {frames} frames ({speed:.1} a second)"))?;
+                if let Some(damage) = &row.damage {
+                    line(&format!("  {damage}"))?;
+                }
+            }
+            None => {
+                let scores: Vec<String> = row.people.iter().map(|pose| format!("{:.2}", pose.score)).collect();
+                let scores = if scores.is_empty() { String::new() } else { format!(", scores {}", scores.join(" ")) };
+                let image = row.image.display();
+                let people = if row.people.len() == 1 { "person" } else { "people" };
+                line(&format!("{image}: {} {people}{scores} ({:.2} s)", row.people.len(), row.seconds))?;
+            }
+        }
+    }
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    let people: usize = rows.iter().map(|row| row.people.len()).sum();
+    line(&format!("{} images, {people} people, {failed} failed; output in {}", rows.len(), out.display()))
 }
 
 pub(crate) fn convert(result: &ConvertResult) -> anyhow::Result<()> {

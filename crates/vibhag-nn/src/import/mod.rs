@@ -1,0 +1,3 @@
+//! Weights from files of other frameworks.
+
+pub mod tfjs;
