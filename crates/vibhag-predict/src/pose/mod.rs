@@ -113,7 +113,9 @@ impl PosePredictor {
         let maps = self.maps(image, [height, width])?;
         let grid = Grid::at_corners(width, height, PoseNet::STRIDE);
         let mut poses = self.decoder.decode(&maps, &grid)?;
-        poses.iter_mut().for_each(|pose| scaling.bring_back(pose));
+        for pose in &mut poses {
+            scaling.bring_back(pose);
+        }
         Ok(poses)
     }
 

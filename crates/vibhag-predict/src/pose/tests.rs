@@ -32,7 +32,7 @@ fn images_of_any_depth_size_and_channels_are_taken() {
         }
     }
     let many = Image::from_u8(1, 1, 7, vec![0; 7]).unwrap();
-    assert!(predictor.predict(&many).unwrap_err().to_string().contains("7"));
+    assert!(predictor.predict(&many).unwrap_err().to_string().contains('7'));
 }
 
 #[test]
