@@ -111,7 +111,7 @@ def outputs():
     }
     out = {}
     for name, (net, shape) in cases.items():
-        rename = smp_names if name.endswith("lite0") else lambda n: n
+        rename = smp_names if "lite0" in name else lambda n: n
         out[name] = fill(net, rename)(hashed("input", shape))
     # Sides that are not multiples of 16: mirrored at the bottom and right, then cropped.
     x = hashed("input", (1, 3, 37, 50))

@@ -137,7 +137,7 @@ impl EvaluationBuilder {
         if self.classes.is_binary() {
             return counts.get(FOREGROUND).map_or(1.0, |&counts| functions::iou(counts));
         }
-        mean(counts.into_iter().filter(|counts| counts.is_present()).map(functions::iou))
+        mean(counts.into_iter().filter(Counts::is_present).map(functions::iou))
     }
 
     fn class_scores(&self) -> Vec<ClassScore> {

@@ -13,7 +13,7 @@ use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::{Network, backend};
 
 use crate::input::{append_region, with_channels};
-use crate::plan::{Plan, PlanCache};
+use crate::plan::PlanCache;
 
 /// Pixels that the network sees at most: larger images are shrunk.
 const MOST_PIXELS: f32 = 4_000_000.0;
@@ -183,8 +183,7 @@ impl PoseModel {
         let config = self.network.config();
         let cells = height / Head::Pose.stride() * (width / Head::Pose.stride());
         let compiled = if backend::computes_on(&self.device) {
-            let compile = |size| Plan::compile(&self.network, size);
-            self.plans.with([height, width], compile, |plan| {
+            self.plans.with(&self.network, [height, width], |plan| {
                 let mut output = vec![0.0; config.planes() * cells];
                 plan.run(&input, &mut output)?;
                 Ok(output)

@@ -7,7 +7,7 @@ use vibhag_core::{Error, Head, LENGTH_UNIT, Result};
 use vibhag_nn::bundle::{Flips, View};
 use vibhag_nn::{Network, backend};
 
-use crate::plan::{Plan, PlanCache};
+use crate::plan::PlanCache;
 use crate::planned::{self, back_from, map_sources};
 
 /// Anything that turns a normalised batch (NCHW, with its shape) into probabilities
@@ -40,8 +40,7 @@ impl Runner {
     fn through_plan(&self, batch: &[f32], [n, c, h, w]: [usize; 4]) -> Result<Option<Vec<f32>>> {
         let planes = self.planes();
         let head = self.network.config().head;
-        let compile = |size| Plan::compile(&self.network, size);
-        self.plans.with([h, w], compile, |plan| {
+        self.plans.with(&self.network, [h, w], |plan| {
             let mut output = vec![0.0; n * planes * h * w];
             let images = batch.chunks_exact((c * h * w).max(1));
             for (image, mean) in images.zip(output.chunks_exact_mut(planes * h * w)) {

@@ -292,13 +292,10 @@ fn choose_network(
     because: &mut impl FnMut(&str, String),
 ) -> (String, Option<String>) {
     let suitable = || {
-        let (name, reason) = match kinds {
-            0 => ("unet", "U-Net keeps fine outlines through its skips".to_owned()),
-            1 => (
-                "fpn",
-                "a feature pyramid tells objects apart after fewer steps than U-Net, and each takes less time".into(),
-            ),
-            _ => ("fpn", format!("{kinds} kinds of objects: a feature pyramid learns soonest what a whole object is")),
+        let (name, reason) = if kinds > 1 {
+            ("fpn", format!("{kinds} kinds of objects: a feature pyramid learns soonest what a whole object is"))
+        } else {
+            ("unet", "U-Net keeps fine outlines through its skips".to_owned())
         };
         (name.to_owned(), reason)
     };

@@ -321,7 +321,7 @@ fn videos_without_anybody_without_an_end_and_without_ffmpeg() {
     assert!(rows[0]["error"].as_str().unwrap().contains("broken.mp4"), "{rows}");
     let row = &rows[1];
     assert_eq!(
-        (row["frames"].as_u64(), row["most_people"].as_u64(), row["tracks"].as_u64()),
+        (row["frames"].as_u64(), row["most_people"].as_u64(), row["different_people"].as_u64()),
         (Some(3), Some(0), Some(0))
     );
     for k in 0..3 {

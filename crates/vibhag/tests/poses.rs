@@ -147,7 +147,7 @@ fn from_coco_keypoints_to_scores_and_a_report() {
 
     let renamed = text(&figures(&dir.path().join("renamed"), 0, 2, ["neck", "pelvis", "left_ankle", "right_ankle"]));
     assert!(failure(&["evaluate", &run_text, &renamed]).contains("keypoints"));
-    assert!(failure(&["predict", &run_text, &other]).contains("keypoints"));
+    assert!(failure(&["predict", &run_text, &format!("{other}/images")]).contains("keypoints"));
     assert!(
         failure(&["train", &renamed, "--plan", &text(&run.join("plan.toml")), "-o", &text(&dir.path().join("x"))])
             .contains("skeleton")

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
+use vibhag_core::skeleton::SkeletonSpec;
 use vibhag_core::{Error, ErrorKind, Result, SKELETONS, Skeleton};
 
 use super::record::RawPerson;
@@ -137,7 +138,9 @@ fn read_part(part: &Part) -> Result<Listing> {
         .filter_map(|row| row.id.whole())
         .collect();
     let mut reader = Reader { part, images: Vec::new(), by_id: BTreeMap::new(), faults: Vec::new() };
-    rows.iter().for_each(|row| reader.image(row));
+    for row in &rows {
+        reader.image(row);
+    }
     let mut ids = BTreeSet::new();
     for (number, row) in file.annotations.iter().enumerate() {
         let name = row.id.whole().map_or_else(|| format!("number {} of the file", number + 1), |id| id.to_string());
@@ -179,7 +182,7 @@ fn skeleton(categories: &[RawCategory]) -> Result<(String, Skeleton, Vec<String>
         if keypoints.is_empty() {
             continue;
         }
-        let usual = SKELETONS.iter().map(|spec| spec.skeleton()).find(|usual| usual.keypoints == keypoints);
+        let usual = SKELETONS.iter().map(SkeletonSpec::skeleton).find(|usual| usual.keypoints == keypoints);
         let category = row.name.text().unwrap_or("person");
         let name = usual.as_ref().map_or(category, |usual| usual.name.as_str());
         let (limbs, mut notes) = (limbs(&row.skeleton)?, Vec::new());

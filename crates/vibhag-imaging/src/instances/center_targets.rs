@@ -81,7 +81,7 @@ mod tests {
             4, 4, 4, 4, 4,
         ];
         let [x, y] = center(&extents(&ids, 5)[0]);
-        assert!(x == 2.0 && (y - 13.0 / 9.0).abs() < 1e-12, "{x} {y}");
+        assert!(x == 2.0 && (y - 12.0 / 9.0).abs() < 1e-12, "{x} {y}");
         // Of two pixels it is the edge between them.
         assert_eq!(center(&extents(&[3, 3], 2)[0]), [0.5, 0.0]);
     }

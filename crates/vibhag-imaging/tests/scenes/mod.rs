@@ -116,7 +116,7 @@ impl Maps {
                 decode_center(width, height, &self.things, self.plane(0), offsets, grouping)
             }
             Head::Flow => decode_flow(width, height, &self.things, [self.plane(0), self.plane(1)], grouping),
-            Head::Star | Head::Semantic => self.stars(0.05).decode(grouping),
+            Head::Star | Head::Semantic | Head::Pose => self.stars(0.05).decode(grouping),
         }
     }
 

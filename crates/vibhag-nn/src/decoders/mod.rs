@@ -18,6 +18,7 @@ use crate::engine::Engine;
 
 /// Any decoder.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a network has one decoder, so unused bytes do not matter")]
 pub enum Decoder {
     /// The classical U-Net's expanding path.
     UNet(UNetDecoder),

@@ -126,7 +126,7 @@ mod tests {
         // One heat map and one field of two cells: errors 0.5 and 0, 1 and 2.
         let loss = PoseLoss { heat: 3.0, field: 2.0, positive: 1.0 };
         let (value, _) = loss.value_and_gradient(&[1.5, 0.0, 1.0, 2.0], &[1.0, 0.0, 0.0, 0.0, 1.0, 1.0], 2, [1, 2]);
-        assert!((value - (3.0 * 2.0 * 0.25 + 2.0 * (1.0 + 4.0)) / 2.0).abs() < 1e-6, "{value}");
+        assert!((value - (3.0 * 0.25 + (1.0 + 4.0))).abs() < 1e-6, "{value}");
         let nothing = loss.value_and_gradient(&[1.5, 0.0, 1.0, 2.0], &[0.0; 6], 2, [1, 2]);
         assert_eq!(nothing, (0.0, vec![0.0; 4]));
         assert!(PoseLoss { field: 0.0, ..loss }.validate().unwrap_err().to_string().contains("field"));

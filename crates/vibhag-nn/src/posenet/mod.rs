@@ -154,7 +154,9 @@ fn take<const D: usize>(
 ) -> Option<TensorData> {
     match given.remove(name) {
         None => report.missing.push(name.to_owned()),
-        Some(NamedTensor { shape: found, values, .. }) if found == shape && values.len() == shape.iter().product::<usize>() => {
+        Some(NamedTensor { shape: found, values, .. })
+            if found == shape && values.len() == shape.iter().product::<usize>() =>
+        {
             return Some(TensorData::new(values, found));
         }
         Some(tensor) => report.mismatched.push((name.to_owned(), shape.to_vec(), tensor.shape)),

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use vibhag_core::{ErrorKind, Result};
+use vibhag_nn::Network;
 
 use super::Plan;
 
@@ -23,8 +24,21 @@ struct Entry {
 }
 
 impl PlanCache {
-    /// What `work` makes of the plan that `compile` gives for images of `size`; `None` when there can be
+    /// What `work` makes of the plan of `network` for images of `size`; `None` when there can be
     /// no such plan.
+    ///
+    /// # Errors
+    /// When the weights cannot be read, or `work` fails.
+    pub(crate) fn with<T>(
+        &self,
+        network: &Network,
+        size: [usize; 2],
+        work: impl FnOnce(&mut Plan) -> Result<T>,
+    ) -> Result<Option<T>> {
+        self.with_compiled(size, |size| Plan::compile(network, size), work)
+    }
+
+    /// The same with the plan that `compile` gives, which must be of one network.
     ///
     /// The plan is taken out for the work, which runs on rayon's threads: a thread that waited for
     /// a lock here could be the one whose part of the work is awaited. A caller who finds the plan
@@ -32,7 +46,7 @@ impl PlanCache {
     ///
     /// # Errors
     /// When the weights cannot be read, or `work` fails.
-    pub(crate) fn with<T>(
+    pub(crate) fn with_compiled<T>(
         &self,
         size: [usize; 2],
         compile: impl FnOnce([usize; 2]) -> Result<Plan>,
@@ -88,8 +102,7 @@ mod tests {
         config.widths = vec![4, 6];
         let network = config.init(&Device::flex(), 5).unwrap();
         let cache = PlanCache::default();
-        let compile = |size| Plan::compile(&network, size);
-        let steps = |size| cache.with(size, compile, |plan| Ok(plan.steps.as_ptr() as usize)).unwrap().unwrap();
+        let steps = |size| cache.with(&network, size, |plan| Ok(plan.steps.as_ptr() as usize)).unwrap().unwrap();
         let first = steps([16, 24]);
         // Another size between frames, as photos beside a video would bring it.
         steps([8, 8]);

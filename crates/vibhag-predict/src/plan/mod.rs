@@ -39,7 +39,7 @@ pub struct Plan {
     /// Height and width of the logits.
     out_size: [usize; 2],
     /// Height and width of what the network gives.
-    out_padded: [usize; 2],
+    padded_out_size: [usize; 2],
     steps: Vec<Step>,
     output: Source,
     slots: Vec<Vec<f32>>,
@@ -59,8 +59,9 @@ impl Plan {
     pub fn compile(network: &Network, size: [usize; 2]) -> Result<Self> {
         let padded = padded_size(size, network.stride());
         let plan = Self::trace(network.config().in_channels, size, padded, |recorder, x| network.run(recorder, x))?;
-        let stride = padded[0] / plan.out_padded[0].max(1);
-        if plan.out_padded.map(|side| stride * side) != padded {
+        let [out_height, out_width] = plan.padded_out_size;
+        let stride = padded[0] / out_height.max(1);
+        if [stride * out_height, stride * out_width] != padded {
             return Err(unsupported("an output whose size does not divide the input's"));
         }
         Ok(Self { out_size: size.map(|side| side.div_ceil(stride)), ..plan })
@@ -79,7 +80,7 @@ impl Plan {
     ///
     /// # Shapes
     /// `input` [`in_channels`, H, W], normalised -> `logits` [`out_channels`, H / s, W / s], rounded up, with the stride s
-    /// of the network's head, 1 but for poses ([`Plan::out_size`]).
+    /// of the network's head, 1 but for poses; of a [`PoseNet`] a cell for 16 x 16 pixels ([`Plan::out_size`]).
     ///
     /// # Errors
     /// When a slice has another length.
@@ -108,7 +109,7 @@ impl Plan {
             Source::Input => input,
             Source::Slot(place) => &self.slots[place.slot][place.start..][..place.len],
         };
-        crop_planes(output, self.out_padded, logits, self.out_size);
+        crop_planes(output, self.padded_out_size, logits, self.out_size);
         Ok(())
     }
 
@@ -141,13 +142,13 @@ impl Plan {
         let Placed { steps, slots, output } = memory::place(program);
         let padded = if size == padded_size { Vec::new() } else { vec![0.0; channels * height * width] };
         let slots = slots.into_iter().map(|len| vec![0.0; len]).collect();
-        let out_size = [out_height, out_width];
+        let padded_out_size = [out_height, out_width];
         Ok(Self {
             channels: [channels, planes],
             size,
             padded_size,
-            out_size,
-            out_padded: out_size,
+            out_size: padded_out_size,
+            padded_out_size,
             steps,
             output,
             slots,

@@ -2,11 +2,11 @@
 //!
 //! ```no_run
 //! use vibhag_nn::device::DeviceChoice;
-//! use vibhag_predict::pose::{PoseNetOptions, PoseNetPredictor};
+//! use vibhag_predict::pose::{PoseOptions, PosePredictor};
 //!
 //! # fn main() -> vibhag_core::Result<()> {
 //! # let image = vibhag_core::Image::from_u8(1, 1, 1, vec![0])?;
-//! let predictor = PoseNetPredictor::posenet(DeviceChoice::Cpu, PoseNetOptions::default())?;
+//! let predictor = PosePredictor::posenet(DeviceChoice::Cpu, PoseOptions::default())?;
 //! for pose in predictor.predict(&image)? {
 //!     println!("{:.2}: {:?}", pose.score, pose.bounds());
 //! }
@@ -32,15 +32,15 @@ pub use scaling::Scaling;
 
 /// How people are looked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PoseNetOptions {
+pub struct PoseOptions {
     /// The longer side of what the network sees, in pixels: a multiple of 16 and 1, within
-    /// [`PoseNetOptions::SIZES`]. Small people need a large one; the time grows with its square.
+    /// [`PoseOptions::SIZES`]. Small people need a large one; the time grows with its square.
     pub size: usize,
     /// How people are read from the maps.
     pub decoding: DisplacementDecoding,
 }
 
-impl PoseNetOptions {
+impl PoseOptions {
     /// The smallest and the largest size.
     pub const SIZES: [usize; 2] = [33, 4097];
 
@@ -52,7 +52,7 @@ impl PoseNetOptions {
     }
 }
 
-impl Default for PoseNetOptions {
+impl Default for PoseOptions {
     fn default() -> Self {
         let decoding = DisplacementDecoding { max_people: 30, min_score: 0.1, ..DisplacementDecoding::default() };
         Self { size: 513, decoding }
@@ -61,7 +61,7 @@ impl Default for PoseNetOptions {
 
 /// PoseNet with the weights that come with it.
 #[derive(Debug)]
-pub struct PoseNetPredictor {
+pub struct PosePredictor {
     network: PoseNet,
     device: Device,
     plans: PlanCache,
@@ -70,14 +70,14 @@ pub struct PoseNetPredictor {
     size: usize,
 }
 
-impl PoseNetPredictor {
+impl PosePredictor {
     /// A predictor on a device.
     ///
     /// # Errors
     /// When an option is out of range or this build does not know the device.
-    pub fn posenet(device: DeviceChoice, options: PoseNetOptions) -> Result<Self> {
-        let PoseNetOptions { size, decoding } = options;
-        let [smallest, largest] = PoseNetOptions::SIZES;
+    pub fn posenet(device: DeviceChoice, options: PoseOptions) -> Result<Self> {
+        let PoseOptions { size, decoding } = options;
+        let [smallest, largest] = PoseOptions::SIZES;
         if !(smallest..=largest).contains(&size) || size % PoseNet::STRIDE != 1 {
             return Err(Error::config("the size of the network's input is not allowed").at(size.to_string()).hint(
                 format!(
@@ -113,7 +113,9 @@ impl PoseNetPredictor {
         let maps = self.maps(image, [height, width])?;
         let grid = Grid::at_corners(width, height, PoseNet::STRIDE);
         let mut poses = self.decoder.decode(&maps, &grid)?;
-        poses.iter_mut().for_each(|pose| scaling.bring_back(pose));
+        for pose in &mut poses {
+            scaling.bring_back(pose);
+        }
         Ok(poses)
     }
 
@@ -135,7 +137,7 @@ impl PoseNetPredictor {
     fn run(&self, input: Vec<f32>, size: [usize; 2]) -> Result<Vec<f32>> {
         if backend::computes_on(&self.device) {
             let compile = |size| Plan::compile_posenet(&self.network, size);
-            let planned = self.plans.with(size, compile, |plan| {
+            let planned = self.plans.with_compiled(size, compile, |plan| {
                 let [rows, columns] = plan.out_size();
                 let mut maps = vec![0.0; plan.out_channels() * rows * columns];
                 plan.run(&input, &mut maps)?;

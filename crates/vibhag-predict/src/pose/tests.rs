@@ -7,7 +7,7 @@ fn picture(width: usize, height: usize) -> Image {
 
 #[test]
 fn the_plan_gives_the_networks_maps() {
-    let predictor = PoseNetPredictor::posenet(DeviceChoice::Cpu, PoseNetOptions::default()).unwrap();
+    let predictor = PosePredictor::posenet(DeviceChoice::Cpu, PoseOptions::default()).unwrap();
     for size in [[33, 49], [49, 17], [40, 30]] {
         let input = normalized_planes(&picture(size[1], size[0]));
         let planned = predictor.run(input.clone(), size).unwrap();
@@ -22,8 +22,8 @@ fn the_plan_gives_the_networks_maps() {
 
 #[test]
 fn images_of_any_depth_size_and_channels_are_taken() {
-    let options = PoseNetOptions { size: 33, ..PoseNetOptions::default() };
-    let predictor = PoseNetPredictor::posenet(DeviceChoice::Cpu, options).unwrap();
+    let options = PoseOptions { size: 33, ..PoseOptions::default() };
+    let predictor = PosePredictor::posenet(DeviceChoice::Cpu, options).unwrap();
     let dot = Image::from_u8(1, 1, 1, vec![200]).unwrap();
     let deep = Image::new(2, 3, 4, Samples::U16(vec![40_000; 24])).unwrap();
     for image in [dot, deep, picture(300, 1), picture(64, 64)] {
@@ -32,7 +32,7 @@ fn images_of_any_depth_size_and_channels_are_taken() {
         }
     }
     let many = Image::from_u8(1, 1, 7, vec![0; 7]).unwrap();
-    assert!(predictor.predict(&many).unwrap_err().to_string().contains("7"));
+    assert!(predictor.predict(&many).unwrap_err().to_string().contains('7'));
 }
 
 #[test]
@@ -48,15 +48,15 @@ fn sixteen_bits_and_eight_bits_give_the_same_planes() {
 fn any_number_of_pixels_has_a_size_near_it() {
     for (pixels, size) in [(0, 33), (40, 33), (42, 49), (256, 257), (257, 257), (500, 497), (512, 513), (1 << 40, 4097)]
     {
-        assert_eq!(PoseNetOptions::nearest_size(pixels), size, "{pixels}");
+        assert_eq!(PoseOptions::nearest_size(pixels), size, "{pixels}");
     }
 }
 
 #[test]
 fn sizes_between_cells_are_refused() {
     for size in [0, 17, 512, 4113] {
-        let options = PoseNetOptions { size, ..PoseNetOptions::default() };
-        let error = PoseNetPredictor::posenet(DeviceChoice::Cpu, options).unwrap_err().to_string();
+        let options = PoseOptions { size, ..PoseOptions::default() };
+        let error = PosePredictor::posenet(DeviceChoice::Cpu, options).unwrap_err().to_string();
         assert!(error.contains(&size.to_string()) && error.contains("513"), "{error}");
     }
 }

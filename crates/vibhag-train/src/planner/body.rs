@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn photos_keep_their_aspect_and_grow_with_the_minutes() {
         let tall = photos(200, 550, 825);
-        assert_eq!(size(&tall, Some(20.0)), (416, 288));
+        assert_eq!(size(&tall, Some(20.0)), (448, 288));
         assert_eq!(size(&tall, Some(600.0)), (480, 320));
         let (height, width) = size(&tall, Some(20.0));
         assert!(height > width && (height, width) == size(&tall, None), "{height}x{width}");

@@ -311,7 +311,7 @@ pub(crate) fn pose(rows: &[PoseRow], out: &Path) -> anyhow::Result<()> {
             (None, Some(frames), Some(speed)) => format!(
                 "{frames} frames at {speed:.1} a second, {} people at most in one, {} in all",
                 row.most_people.unwrap_or_default(),
-                row.tracks.unwrap_or_default()
+                row.different_people.unwrap_or_default()
             ),
             _ => continue,
         };

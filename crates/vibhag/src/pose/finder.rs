@@ -1,7 +1,7 @@
 //! Who finds people: the network that comes with the program, or a trained model.
 
 use vibhag_core::{DisplacementDecoding, Error, Image, Pose, Result, Skeleton};
-use vibhag_predict::pose::{PoseNetOptions, PoseNetPredictor};
+use vibhag_predict::pose::{PoseOptions as PoseNetOptions, PosePredictor};
 use vibhag_predict::{PoseModel, PoseOptions};
 
 use super::PoseRequest;
@@ -15,7 +15,7 @@ pub(super) struct Finder {
 }
 
 enum Network {
-    PoseNet(Box<PoseNetPredictor>),
+    PoseNet(Box<PosePredictor>),
     Model(Box<PoseModel>),
 }
 
@@ -40,7 +40,7 @@ impl Finder {
                     .hint("leave out --size, or leave out --model"));
             }
             Some(folder) => Network::Model(Box::new(PoseModel::load(folder, request.device, PoseOptions::default())?)),
-            None => Network::PoseNet(Box::new(PoseNetPredictor::posenet(request.device, options(request)?)?)),
+            None => Network::PoseNet(Box::new(PosePredictor::posenet(request.device, options(request)?)?)),
         };
         Ok(Self { network, min_score, max_people: request.max_people.unwrap_or(usize::MAX) })
     }

@@ -127,7 +127,7 @@ pub struct Row {
     pub most_people: Option<usize>,
     /// How many people were told apart in a video.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tracks: Option<u32>,
+    pub different_people: Option<u32>,
     /// Files written; `%012d` stands for the number of a frame.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathBuf>,

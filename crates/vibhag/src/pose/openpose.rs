@@ -13,6 +13,7 @@ pub(super) struct File {
 }
 
 /// A person. Faces, hands and 3-D keypoints are not looked for, but readers expect their lists.
+#[allow(clippy::struct_field_names, reason = "the names of OpenPose's format")]
 #[derive(Debug, Default, Serialize)]
 struct Person {
     /// The number in a video; -1 without one.

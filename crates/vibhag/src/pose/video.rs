@@ -62,7 +62,7 @@ pub(super) fn follow(
     bar.finish();
     row.frames = Some(frames);
     row.frames_per_second = Some(footage.progress().frames_per_second);
-    (row.most_people, row.tracks) = (Some(most), Some(tracks.people));
+    (row.most_people, row.different_people) = (Some(most), Some(tracks.people));
     row.damage = footage.damage();
     drop(footage);
     if let Some(film) = film {
