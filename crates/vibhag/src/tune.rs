@@ -105,7 +105,11 @@ fn candidates(head: Head, usual: Grouping) -> Vec<Grouping> {
         Head::Flow => {
             for foreground in [0.3, 0.4, 0.5, 0.6, 0.7] {
                 for flow_error in [0.0, 0.4, 0.8] {
-                    found.push(Grouping { foreground, flow_error, ..usual });
+                    // Specks of a few pixels are seldom objects, but some subjects are as small.
+                    for least in [2, 3, 4] {
+                        let min_area = usual.min_area * least / 2;
+                        found.push(Grouping { foreground, flow_error, min_area, ..usual });
+                    }
                 }
             }
         }

@@ -176,7 +176,7 @@ fn files_hold_people_in_the_orders_that_others_read() {
         let out = dir.path().join(skeleton);
         let arguments = ["pose", &photo, "--skeleton", skeleton, "--render", "-o", &text(&out), "--json"];
         let rows = json(&arguments, 0);
-        let file = read_json(&out.join(format!("{stem}_keypoints.json")));
+        let file = read_json(&out.join(format!("json/{stem}_keypoints.json")));
         assert_eq!(file["version"].as_f64(), Some(1.3));
         let person = &file["people"][0];
         assert_eq!(person["person_id"], serde_json::json!([-1]));
@@ -231,7 +231,7 @@ fn clip(dir: &Path, photo: &Image) {
     let rows = json(&[&arguments[..], &["--min-score", "0.4", "-o", &text(&out), "--json"]].concat(), 0);
     assert_eq!((rows[0]["kind"].as_str(), rows[0]["frames"].as_u64()), (Some("video"), Some(FRAMES as u64)), "{rows}");
     let best = |k: usize| {
-        let file = read_json(&out.join(format!("pan_{k:012}_keypoints.json")));
+        let file = read_json(&out.join(format!("pan_json/pan_{k:012}_keypoints.json")));
         let person = file["people"][0].clone();
         (person["person_id"][0].as_i64().unwrap(), person["pose_keypoints_2d"][3].as_f64().unwrap())
     };
@@ -278,11 +278,11 @@ fn nobody_is_found_where_nobody_is_and_one_bad_photo_is_a_row() {
         assert_eq!(row["people"], serde_json::json!([]), "{row}");
         let number = Path::new(input).file_stem().unwrap().to_str().unwrap();
         assert_eq!(row["image_id"].as_u64().unwrap().to_string(), number);
-        let file = read_json(&out.join(format!("{number}_keypoints.json")));
+        let file = read_json(&out.join(format!("json/{number}_keypoints.json")));
         assert_eq!(file, serde_json::json!({ "version": 1.3, "people": [] }));
     }
     assert_eq!(read_json(&out.join("coco_results.json")), serde_json::json!([]));
-    assert!(out.join("8_rendered.png").is_file() && !out.join("10_keypoints.json").exists());
+    assert!(out.join("8_rendered.png").is_file() && !out.join("json/10_keypoints.json").exists());
 }
 
 #[test]
@@ -315,6 +315,12 @@ fn videos_without_anybody_without_an_end_and_without_ffmpeg() {
         writer.push(&Image::from_u8(64, 48, 3, nobody(64, 48)).unwrap()).unwrap();
     }
     writer.finish().unwrap();
+    // Of an earlier run over a longer video, and something of somebody else's.
+    let folder = out.join("empty_json");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["empty_000000000007_keypoints.json", "empty_7_keypoints.json"] {
+        std::fs::write(folder.join(name), "{}").unwrap();
+    }
     let arguments =
         ["pose", &text(&video), &broken, "--size", "65", "--render", "--black", "-o", &text(&out), "--json"];
     let rows = json(&arguments, 1);
@@ -325,8 +331,13 @@ fn videos_without_anybody_without_an_end_and_without_ffmpeg() {
         (Some(3), Some(0), Some(0))
     );
     for k in 0..3 {
-        assert_eq!(read_json(&out.join(format!("empty_{k:012}_keypoints.json")))["people"], serde_json::json!([]));
+        assert_eq!(
+            read_json(&out.join(format!("empty_json/empty_{k:012}_keypoints.json")))["people"],
+            serde_json::json!([])
+        );
     }
+    assert!(!folder.join("empty_000000000007_keypoints.json").exists());
+    assert!(folder.join("empty_7_keypoints.json").exists());
     let film = Reader::open(&tools, &out.join("empty_rendered.mp4")).unwrap();
     let frames: Vec<Image> = film.map(|frame| frame.unwrap().image).collect();
     assert_eq!(frames.len(), 3);

@@ -169,8 +169,8 @@ pub(crate) enum Command {
         /// Where the output goes
         #[arg(short, long, default_value = "poses")]
         output: PathBuf,
-        /// openpose (NAME_keypoints.json, for each frame of a video NAME_000000000000_keypoints.json), coco
-        /// (coco_results.json)
+        /// openpose (json/NAME_keypoints.json, for each frame of a video
+        /// NAME_json/NAME_000000000000_keypoints.json), coco (coco_results.json)
         #[arg(long, value_delimiter = ',', default_value = "openpose")]
         format: Vec<String>,
         /// Keypoints of OpenPose's files and of pictures: body-25, coco-18 or own (the network's)

@@ -27,7 +27,8 @@ use writer::{Writer, write_json};
 /// A format of poses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PoseFormat {
-    /// `NAME_keypoints.json` for each image, `NAME_000000000000_keypoints.json` for each frame, as OpenPose writes them.
+    /// `json/NAME_keypoints.json` for each image, `NAME_json/NAME_000000000000_keypoints.json` for each frame, named as
+    /// OpenPose does.
     OpenPose,
     /// `coco_results.json`: COCO's results of keypoint detection, of all images and frames.
     Coco,

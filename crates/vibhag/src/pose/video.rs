@@ -34,6 +34,7 @@ pub(super) fn follow(
     let sound_from = source.path().map(Path::to_owned);
     let options = WriterOptions { width, height, frame_rate, alpha: false, sound_from };
     let mut film = film_path.as_ref().map(|path| vibhag_video::Writer::create(tools, path, options)).transpose()?;
+    let frame_files = writer.frames(stem)?;
     let mut tracks = Tracks::new(finder, request)?;
     let bar = FrameBar::new(footage.info().frames, &row.input, request.quiet);
     let (mut frames, mut most) = (0, 0);
@@ -42,7 +43,9 @@ pub(super) fn follow(
         tracks.follow(&mut people, seconds, writer);
         most = most.max(people.len());
         let shown = writer.shown(&people)?;
-        writer.keypoints(&format!("{stem}_{index:012}"), &shown)?;
+        if let Some(files) = &frame_files {
+            files.write(index, &shown)?;
+        }
         if let Some(results) = &mut output.results {
             let number = output.numbers.frame();
             row.image_id.get_or_insert(number);
@@ -68,7 +71,7 @@ pub(super) fn follow(
     if let Some(film) = film {
         film.finish()?;
     }
-    row.files.extend(writer.keypoints_path(&format!("{stem}_%012d")));
+    row.files.extend(frame_files.map(|files| files.pattern()));
     row.files.extend(film_path);
     Ok(())
 }

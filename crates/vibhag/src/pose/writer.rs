@@ -12,6 +12,9 @@ use super::coco::Results;
 use super::openpose;
 use super::{OPENPOSE_SKELETONS, OWN_SKELETON, PoseFormat, PoseRequest};
 
+/// How the names of OpenPose's files end.
+const KEYPOINTS: &str = "_keypoints.json";
+
 /// Writes what a request asks for.
 pub(super) struct Writer<'a> {
     out: &'a Path,
@@ -82,20 +85,34 @@ impl<'a> Writer<'a> {
         Pose { keypoints: pose.keypoints.iter().map(keypoint).collect(), ..pose.clone() }
     }
 
-    /// Writes `STEM_keypoints.json`, where OpenPose's format is asked for.
+    /// Writes `json/STEM_keypoints.json` of a photo, where OpenPose's format is asked for.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub(super) fn keypoints(&self, stem: &str, shown: &[Pose]) -> Result<Option<PathBuf>> {
-        let Some(path) = self.keypoints_path(stem) else { return Ok(None) };
+        if !self.formats.contains(&PoseFormat::OpenPose) {
+            return Ok(None);
+        }
+        let folder = self.out.join("json");
+        create_folder(&folder)?;
+        let path = folder.join(format!("{stem}{KEYPOINTS}"));
         write_json(&path, &openpose::file(shown))?;
         Ok(Some(path))
     }
 
-    /// The file that [`Self::keypoints`] writes.
-    pub(super) fn keypoints_path(&self, stem: &str) -> Option<PathBuf> {
-        let wanted = self.formats.contains(&PoseFormat::OpenPose);
-        wanted.then(|| self.out.join(format!("{stem}_keypoints.json")))
+    /// The folder for the frames of the video `stem`, where OpenPose's format is asked for. Frames of an earlier and
+    /// longer video of that name are removed from it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or emptied.
+    pub(super) fn frames(&self, stem: &str) -> Result<Option<Frames>> {
+        if !self.formats.contains(&PoseFormat::OpenPose) {
+            return Ok(None);
+        }
+        let frames = Frames { folder: self.out.join(format!("{stem}_json")), stem: stem.to_owned() };
+        create_folder(&frames.folder)?;
+        frames.clear()?;
+        Ok(Some(frames))
     }
 
     /// The file of a video with its skeletons, where pictures are asked for.
@@ -129,6 +146,47 @@ impl<'a> Writer<'a> {
         draw_poses(&mut picture, shown, &self.skeleton);
         Ok(picture)
     }
+}
+
+/// The files of a video's frames. Readers of OpenPose's format take every file of a folder for one, so nothing else is
+/// there.
+pub(super) struct Frames {
+    folder: PathBuf,
+    stem: String,
+}
+
+impl Frames {
+    /// Writes `STEM_000000000000_keypoints.json` of frame `index`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(super) fn write(&self, index: u64, shown: &[Pose]) -> Result<()> {
+        write_json(&self.folder.join(format!("{}_{index:012}{KEYPOINTS}", self.stem)), &openpose::file(shown))
+    }
+
+    /// The names of all frames' files.
+    pub(super) fn pattern(&self) -> PathBuf {
+        self.folder.join(format!("{}_%012d{KEYPOINTS}", self.stem))
+    }
+
+    fn clear(&self) -> Result<()> {
+        let failed = |error| Error::io(&self.folder, error);
+        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let number = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.strip_prefix(&self.stem)?.strip_prefix('_')?.strip_suffix(KEYPOINTS));
+            if number.is_some_and(|number| number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit())) {
+                std::fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn create_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))
 }
 
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
