@@ -7,7 +7,8 @@ wide picture that a camera of 1280x720 pans along.
 DATA holds `images/` and `labels/` or `masks/` of equal stems; values above 0 are the person. Prints a table: frames a
 second of the whole command, peak memory for a clip of half the length and of the whole one, the IoU of the cut-out with
 the truth (with --model), and of skeletons how many of the people that a frame shows whole are found and how often one's
-number changes. OUT keeps the clips and what was made of them.
+number changes. Passers-by in the photos' backgrounds are in no mask: their skeletons are counted as elsewhere. OUT keeps
+the clips and what was made of them.
 """
 
 import argparse
@@ -145,7 +146,7 @@ def main() -> None:
         seen = follow(folder, people, lefts)
         return (
             f"{seen['found']} of {seen['shown']} whole people found, {seen['changes']} changes of number of "
-            f"{seen['people']} people, {seen['strangers']} false skeletons"
+            f"{seen['people']} people, {seen['strangers']} skeletons elsewhere"
         )
 
     row("pose", ["pose"], "", poses)

@@ -7,6 +7,7 @@ use serde::Serialize;
 use vibhag_core::{Foreground, Result, Task};
 use vibhag_data::fault::Fault;
 use vibhag_data::fingerprint::{ObjectSummary, PeopleSummary};
+use vibhag_data::poses::POSE_FORMATS;
 use vibhag_train::Goal;
 
 use crate::run::{self, Examined};
@@ -78,8 +79,15 @@ pub fn doctor_for(
     foreground: Option<Foreground>,
     quiet: bool,
 ) -> Result<Diagnosis> {
-    let options = run::open_options(format, goal.task, goal.preset, foreground);
-    Ok(diagnose(&run::examine_with(data, &options, quiet)?))
+    // The name of a format of keypoints says what the data is wanted for.
+    let is_of_poses = format.is_some_and(|name| POSE_FORMATS.iter().any(|format| format.name == name));
+    let task = if is_of_poses { Task::Pose } else { goal.task };
+    let options = run::open_options(format, task, goal.preset, foreground);
+    let mut found = diagnose(&run::examine_with(data, &options, quiet)?);
+    if found.people.is_none() && POSE_FORMATS.iter().any(|format| (format.detect)(data)) {
+        found.notes.push("people's keypoints are annotated too: --task pose looks at those".to_owned());
+    }
+    Ok(found)
 }
 
 /// The findings of an examined data set.

@@ -110,6 +110,10 @@ fn from_coco_keypoints_to_scores_and_a_report() {
     let data = text(&figures(&dir.path().join("data"), 0, 40, NAMES));
     let doctor = json(&["doctor", &data, "--task", "pose", "--json"], 0);
     assert_eq!((doctor["format"].as_str(), doctor["people"]["count"].as_u64()), (Some("coco-keypoints"), Some(40)));
+    assert_eq!(json(&["doctor", &data, "--format", "coco-keypoints", "--json"], 0)["people"], doctor["people"]);
+    let output = vibhag(&["doctor", &data, "--json"]);
+    let as_objects: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(as_objects["notes"].to_string().contains("--task pose"), "{as_objects}");
 
     let run = dir.path().join("run");
     let run_text = text(&run);
