@@ -178,8 +178,8 @@ fn skeletons(dir: &Path, run: &str) {
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
     let (poses, out) = (text(&dir.join("poses")), dir.join("skeletons"));
     let options = ["--size", "353", "--min-score", "0.5", "--json"];
-    let known = json(&[&["pose"][..], &inputs, &options, &["-o", &poses]].concat(), 0);
-    json(&[&["people"][..], &inputs, &options, &["--model", run, "-o", &text(&out)]].concat(), 0);
+    let known = json(&[&["pose"][..], &inputs[..], &options[..], &["-o", &poses][..]].concat(), 0);
+    json(&[&["people"][..], &inputs[..], &options[..], &["--model", run, "-o", &text(&out)][..]].concat(), 0);
     let mut found = 0;
     for (path, row) in names.iter().zip(known.as_array().unwrap()) {
         let (people, _) = checked(&out, path.file_stem().unwrap().to_str().unwrap());
