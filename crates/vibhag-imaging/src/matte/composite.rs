@@ -120,6 +120,15 @@ pub fn rgba(foreground: &[u8], alpha: &[f32], width: usize, height: usize) -> Re
     Image::from_u8(width, height, 4, samples.collect())
 }
 
+/// `alpha` alone as an 8-bit grey picture: white is the foreground.
+///
+/// # Errors
+/// When it does not have the size.
+pub fn grey(alpha: &[f32], width: usize, height: usize) -> Result<Image> {
+    check_plane("alphas", alpha, (width, height))?;
+    Image::from_u8(width, height, 1, alpha.iter().map(|alpha| (alpha * 255.0 + 0.5) as u8).collect())
+}
+
 fn check_lengths(colors: &[u8], alpha: &[f32]) -> Result<()> {
     if colors.len() == 3 * alpha.len() {
         return Ok(());

@@ -16,7 +16,7 @@ mod window;
 
 pub use alpha::{MatteOptions, Pass, alpha_matte};
 pub use blur::blur_around;
-pub use composite::{Background, composite, cover, rgba};
+pub use composite::{Background, composite, cover, grey, rgba};
 pub use foreground::estimate_foreground;
 pub use guided::{GuidedFilter, guided_filter};
 pub use temporal::{TemporalFilter, TemporalOptions};

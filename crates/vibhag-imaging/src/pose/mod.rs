@@ -3,7 +3,8 @@
 //! [`AffinityTargets`] draws heat maps of keypoints and part affinity fields, [`unlabelled`] marks what a loss must not
 //! count. A [`PoseDecoder`] reads people from predicted maps: [`AffinityDecoder`] as OpenPose does, and
 //! [`DisplacementDecoder`] as PersonLab and PoseNet do; [`PoseReader`] completes what fields alone leave out. [`oks`] says how alike two poses are; by it [`Tracker`] gives people
-//! the same number in all frames, and [`PoseSmoother`] takes the trembling away.
+//! the same number in all frames, and [`PoseSmoother`] takes the trembling away. [`part_people`] parts a mask of people
+//! between their skeletons.
 //!
 //! Everything works on slices in row-major order, one plane after the other. Positions are those of pixel centres, so
 //! pixel `(x, y)` lies at `(x, y)`; a [`Grid`] says where the cells of the maps lie. Results do not depend on the number of
@@ -13,6 +14,7 @@ mod affinity;
 mod displacement;
 mod grid;
 mod one_euro;
+mod parting;
 mod reading;
 mod similarity;
 mod smooth;
@@ -20,12 +22,15 @@ mod targets;
 mod track;
 mod unlabelled;
 
+use std::cmp::Ordering;
+
 use vibhag_core::{Error, ErrorKind, Pose, Result};
 
 pub use affinity::AffinityDecoder;
 pub use displacement::{DisplacementDecoder, POSENET_TREE};
 pub use grid::Grid;
 pub use one_euro::{OneEuro, OneEuroParams};
+pub use parting::{Parting, PartingOptions, part_people};
 pub use reading::PoseReader;
 pub use similarity::oks;
 pub use smooth::PoseSmoother;
@@ -65,14 +70,25 @@ fn check_planes(planes: &[f32], count: usize, grid: &Grid) -> Result<()> {
     Ok(())
 }
 
-/// By falling score; of equal ones, whatever order the people were found in, the one further up and left comes first.
+/// By falling score, see [`by_score`].
 fn sort_by_score(poses: &mut [Pose]) {
+    poses.sort_by(by_score);
+}
+
+/// The higher score first; of equal ones, whatever order the people were found in, the one further up and left.
+fn by_score(a: &Pose, b: &Pose) -> Ordering {
     let place = |pose: &Pose| {
         let bounds = pose.bounds().unwrap_or_default();
         (bounds[1], bounds[0])
     };
-    poses.sort_by(|a, b| {
-        let ((top_a, left_a), (top_b, left_b)) = (place(a), place(b));
-        b.score.total_cmp(&a.score).then(top_a.total_cmp(&top_b)).then(left_a.total_cmp(&left_b))
-    });
+    let ((top_a, left_a), (top_b, left_b)) = (place(a), place(b));
+    let keypoints = || {
+        let pairs = a.keypoints.iter().zip(&b.keypoints);
+        pairs.map(|(a, b)| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y))).find(|order| order.is_ne())
+    };
+    b.score
+        .total_cmp(&a.score)
+        .then(top_a.total_cmp(&top_b))
+        .then(left_a.total_cmp(&left_b))
+        .then_with(|| keypoints().unwrap_or(Ordering::Equal))
 }

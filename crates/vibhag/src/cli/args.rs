@@ -209,6 +209,40 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Everybody in photos: whose pixels are whose, skeletons and a matte, in one JSON and one picture (exit code 1 when
+    /// some failed)
+    People {
+        /// Photos, folders, patterns in quotes
+        #[arg(required = true)]
+        inputs: Vec<String>,
+        /// A run or model folder, trained with --task body or on any one foreground class
+        #[arg(long)]
+        model: Option<PathBuf>,
+        /// A run or model folder, trained with --task pose, instead of the network that comes with the program
+        #[arg(long)]
+        pose_model: Option<PathBuf>,
+        /// Where the output goes: NAME_people.json, NAME_people.png and NAME_matte.png of each photo
+        #[arg(short, long, default_value = "people")]
+        output: PathBuf,
+        /// Longer side of what the pose network sees, in pixels; larger finds smaller people and takes longer [default:
+        /// 513]
+        #[arg(long, conflicts_with = "pose_model")]
+        size: Option<usize>,
+        /// Most skeletons in a photo [default: 30]
+        #[arg(long)]
+        max_people: Option<usize>,
+        /// Least score of a skeleton, 0 to 1 [default: 0.1]
+        #[arg(long)]
+        min_score: Option<f32>,
+        /// One pass of the body model instead of averaging over flips
+        #[arg(long)]
+        fast: bool,
+        /// cpu, gpu, cuda or wgpu
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Score a model on data, or anybody's masks against the truth
     Evaluate {
         /// A run or model folder

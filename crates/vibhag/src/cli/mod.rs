@@ -10,12 +10,13 @@ use serde::Serialize;
 use vibhag::convert::ConvertRequest;
 use vibhag::cutout::CutoutRequest;
 use vibhag::evaluate::{self, Selection};
+use vibhag::people::PeopleRequest;
 use vibhag::pose::{POSE_FORMATS, PoseFormat, PoseRequest};
 use vibhag::predict::{OUTPUTS, Output, PredictRequest};
 use vibhag::run::{self, TrainRequest};
 use vibhag::scores::Scores;
 use vibhag::synth::SynthRequest;
-use vibhag::{bench, convert, cutout, demo, doctor, models, pose, predict, synth};
+use vibhag::{bench, convert, cutout, demo, doctor, models, people, pose, predict, synth};
 use vibhag_core::Task;
 use vibhag_data::split::Split;
 use vibhag_nn::bundle::Flips;
@@ -177,6 +178,28 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
                 print::pose(&rows, &output)?;
             }
             Ok(findings(rows.iter().any(|row| row.error.is_some() || row.damage.is_some())))
+        }
+        Command::People { inputs, model, pose_model, output, size, max_people, min_score, fast, device, common } => {
+            let request = PeopleRequest {
+                inputs,
+                model,
+                pose_model,
+                out: output.clone(),
+                size,
+                max_people,
+                min_score,
+                tta: fast.then_some(Flips::None),
+                device: device.parse()?,
+                quiet: common.quiet || common.json,
+                ..PeopleRequest::default()
+            };
+            let rows = people::people(&request)?;
+            if common.json {
+                json(&rows)?;
+            } else {
+                print::people(&rows, &output)?;
+            }
+            Ok(findings(rows.iter().any(|row| row.error.is_some())))
         }
         Command::Evaluate { model, data, split, format, truth, pred, task, foreground, fast, device, common } => {
             let (scores, failed) = match (model, data, truth, pred) {

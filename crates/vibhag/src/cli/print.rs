@@ -10,6 +10,7 @@ use vibhag::cutout::Row as CutoutRow;
 use vibhag::demo::DemoResult;
 use vibhag::doctor::Diagnosis;
 use vibhag::models::Row as ModelRow;
+use vibhag::people::Row as PeopleRow;
 use vibhag::pose::Row as PoseRow;
 use vibhag::predict::Row;
 use vibhag::run::TrainResult;
@@ -322,6 +323,26 @@ pub(crate) fn pose(rows: &[PoseRow], out: &Path) -> anyhow::Result<()> {
     }
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     line(&format!("{} inputs, {failed} failed; output in {}", rows.len(), out.display()))
+}
+
+pub(crate) fn people(rows: &[PeopleRow], out: &Path) -> anyhow::Result<()> {
+    for row in rows {
+        if let Some(error) = &row.error {
+            line(&format!("failed: {error}"))?;
+        }
+        let Some(found) = &row.found else { continue };
+        let with_skeleton = found.people.iter().filter(|person| person.skeleton.is_some()).count();
+        let pixels = (found.width * found.height).max(1) as f64;
+        let share = 100.0 * found.people.iter().map(|person| person.area as f64).sum::<f64>() / pixels;
+        line(&format!(
+            "{}: {} people, {with_skeleton} with a skeleton, {share:.1} % of the photo ({:.2} s)",
+            row.input,
+            found.people.len(),
+            row.seconds
+        ))?;
+    }
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    line(&format!("{} photos, {failed} failed; output in {}", rows.len(), out.display()))
 }
 
 pub(crate) fn convert(result: &ConvertResult) -> anyhow::Result<()> {

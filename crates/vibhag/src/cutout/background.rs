@@ -144,10 +144,7 @@ impl Backdrop {
         };
         match self {
             Self::Nothing => matte::rgba(&matte::estimate_foreground(frame, alpha)?, alpha, width, height),
-            Self::Matte => {
-                let grey = alpha.iter().map(|alpha| (alpha * 255.0 + 0.5) as u8).collect();
-                Image::from_u8(width, height, 1, grey)
-            }
+            Self::Matte => matte::grey(alpha, width, height),
             Self::Fixed(background) => over(background),
             Self::Blur(sigma) => {
                 let usual = BLUR * (width as f32).hypot(height as f32);

@@ -15,9 +15,21 @@ const LONGEST: f64 = 4.0;
 /// Sides of inputs are multiples of this, at least twice.
 const STEP: usize = 32;
 
+/// The folder of the model of people that `model` names.
+///
+/// # Errors
+/// When none is named.
+pub(crate) fn body_model(model: Option<&Path>) -> Result<&Path> {
+    model.ok_or_else(|| {
+        Error::config("people are cut out with a model, and none is named").hint(
+            "train one on photos with masks of people (vibhag train PHOTOS --task body -o run) and name it with --model run",
+        )
+    })
+}
+
 /// A model with one foreground class.
 #[derive(Debug)]
-pub(super) struct Cutter {
+pub(crate) struct Cutter {
     predictor: Predictor,
 }
 
@@ -26,7 +38,7 @@ impl Cutter {
     ///
     /// # Errors
     /// When it cannot be loaded or has other than one foreground class.
-    pub(super) fn load(folder: &Path, device: DeviceChoice, tta: Option<Flips>) -> Result<Self> {
+    pub(crate) fn load(folder: &Path, device: DeviceChoice, tta: Option<Flips>) -> Result<Self> {
         let options = PredictOptions { tta, keep_probabilities: true, ..PredictOptions::default() };
         let predictor = Predictor::load(folder, device, options)?;
         let classes = &predictor.manifest().classes;
@@ -46,7 +58,7 @@ impl Cutter {
     ///
     /// # Errors
     /// When the image's channels do not suit the model, or the device fails.
-    pub(super) fn alpha(&self, image: &Image, filter: Option<&mut TemporalFilter>) -> Result<Vec<f32>> {
+    pub(crate) fn alpha(&self, image: &Image, filter: Option<&mut TemporalFilter>) -> Result<Vec<f32>> {
         let prediction = match self.predictor.manifest().preprocessing.geometry {
             Geometry::Resize { height, width } => {
                 let size = fitted([height, width], [image.height(), image.width()]);

@@ -2,7 +2,7 @@
 //! a row, not an end.
 
 mod background;
-mod cutter;
+pub(crate) mod cutter;
 mod items;
 mod photo;
 mod video;
@@ -93,11 +93,7 @@ pub struct Row {
 /// When no input is named, the model or the background cannot be used, the output cannot be written to, or there is
 /// nothing but video and no ffmpeg.
 pub fn cutout(request: &CutoutRequest) -> Result<Vec<Row>> {
-    let Some(model) = &request.model else {
-        return Err(Error::config("people are cut out with a model, and none is named").hint(
-            "train one on photos with masks of people (vibhag train PHOTOS --task body -o run) and name it with --model run",
-        ));
-    };
+    let model = cutter::body_model(request.model.as_deref())?;
     let items = items::of(request)?;
     let photos = items.iter().filter(|item| matches!(item.source, Source::Photo(_))).count();
     let mut tools = Tools::find();

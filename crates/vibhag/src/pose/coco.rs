@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use vibhag_core::{Error, Pose, Result};
 
-use super::writer::hundredths;
+use crate::files::hundredths;
 
 /// COCO's number of people.
 const PERSON: u32 = 1;

@@ -1,13 +1,13 @@
 //! Who finds people: the network that comes with the program, or a trained model.
 
-use vibhag_core::{DisplacementDecoding, Error, Image, Pose, Result, Skeleton};
+use vibhag_core::{DisplacementDecoding, Error, Image, Keypoint, Pose, Result, Skeleton};
 use vibhag_predict::pose::{PoseOptions as PoseNetOptions, PosePredictor};
 use vibhag_predict::{PoseModel, PoseOptions};
 
 use super::PoseRequest;
 
 /// A network with its way of reading people.
-pub(super) struct Finder {
+pub(crate) struct Finder {
     network: Network,
     /// Least score of a person of a model; the other network knows its own.
     min_score: f32,
@@ -24,7 +24,7 @@ impl Finder {
     ///
     /// # Errors
     /// When an option is out of range or the model cannot be loaded.
-    pub(super) fn load(request: &PoseRequest) -> Result<Self> {
+    pub(crate) fn load(request: &PoseRequest) -> Result<Self> {
         let min_score = request.min_score.unwrap_or_default();
         if !(0.0..=1.0).contains(&min_score) {
             return Err(Error::config("the least score of a person is not between 0 and 1").at(min_score.to_string()));
@@ -46,7 +46,7 @@ impl Finder {
     }
 
     /// The skeleton of the poses.
-    pub(super) fn skeleton(&self) -> &Skeleton {
+    pub(crate) fn skeleton(&self) -> &Skeleton {
         match &self.network {
             Network::PoseNet(network) => network.skeleton(),
             Network::Model(model) => model.skeleton(),
@@ -57,7 +57,7 @@ impl Finder {
     ///
     /// # Errors
     /// When the image's channels do not suit the network, or the device fails.
-    pub(super) fn find(&self, image: &Image) -> Result<Vec<Pose>> {
+    pub(crate) fn find(&self, image: &Image) -> Result<Vec<Pose>> {
         let mut people = match &self.network {
             Network::PoseNet(network) => network.predict(image)?,
             Network::Model(model) => model.poses_of(image)?,
@@ -66,6 +66,12 @@ impl Finder {
         people.truncate(self.max_people);
         Ok(people)
     }
+}
+
+/// The pose without keypoints that are guesses: those below the least score are absent.
+pub(crate) fn sure(pose: &Pose, least: f32) -> Pose {
+    let keypoint = |keypoint: &Keypoint| if keypoint.score >= least { *keypoint } else { Keypoint::ABSENT };
+    Pose { keypoints: pose.keypoints.iter().map(keypoint).collect(), ..pose.clone() }
 }
 
 fn options(request: &PoseRequest) -> Result<PoseNetOptions> {

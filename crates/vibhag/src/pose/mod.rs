@@ -2,7 +2,7 @@
 //! an end.
 
 mod coco;
-mod finder;
+pub(crate) mod finder;
 mod openpose;
 mod video;
 mod writer;
@@ -17,12 +17,13 @@ use vibhag_data::decode;
 use vibhag_nn::device::DeviceChoice;
 use vibhag_video::Tools;
 
+use crate::files::write_json;
 use crate::inputs::unique_names;
 use crate::media::{self, Source, said_again};
 use crate::progress::ItemBar;
 use coco::{Numbers, Results};
 use finder::Finder;
-use writer::{Writer, write_json};
+use writer::Writer;
 
 /// A format of poses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use vibhag_core::Pose;
 
-use super::writer::hundredths;
+use crate::files::hundredths;
 
 /// The file of an image.
 #[derive(Debug, Serialize)]

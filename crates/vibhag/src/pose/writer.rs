@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use vibhag_core::skeleton::Conversion;
-use vibhag_core::{Error, Image, Keypoint, Pose, Result, Skeleton};
+use vibhag_core::{Error, Image, Pose, Result, Skeleton};
 use vibhag_report::{Picture, draw_poses};
 
 use super::coco::Results;
+use super::finder::sure;
 use super::openpose;
 use super::{OPENPOSE_SKELETONS, OWN_SKELETON, PoseFormat, PoseRequest};
+use crate::files::write_json;
 
 /// How the names of OpenPose's files end.
 const KEYPOINTS: &str = "_keypoints.json";
@@ -80,9 +81,7 @@ impl<'a> Writer<'a> {
 
     /// The pose without keypoints that are guesses.
     pub(super) fn sure(&self, pose: &Pose) -> Pose {
-        let least = self.min_keypoint_score;
-        let keypoint = |keypoint: &Keypoint| if keypoint.score >= least { *keypoint } else { Keypoint::ABSENT };
-        Pose { keypoints: pose.keypoints.iter().map(keypoint).collect(), ..pose.clone() }
+        sure(pose, self.min_keypoint_score)
     }
 
     /// Writes `json/STEM_keypoints.json` of a photo, where OpenPose's format is asked for.
@@ -187,15 +186,4 @@ impl Frames {
 
 fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))
-}
-
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string(value)
-        .map_err(|error| Error::config("cannot write JSON").at_path(path).because(error))?;
-    std::fs::write(path, json).map_err(|error| Error::io(path, error))
-}
-
-/// Rounded to hundredths, which is finer than any keypoint is known.
-pub(super) fn hundredths(value: f64) -> f64 {
-    (100.0 * value).round() / 100.0
 }
