@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::activation::Activation;
 use crate::epilogue::Epilogue;
-use crate::norm::Activation;
 use crate::shape::ConvShape;
 use crate::winograd::Tile;
 use crate::{depthwise, general, pointwise, winograd};

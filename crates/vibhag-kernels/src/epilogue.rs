@@ -1,6 +1,6 @@
 //! What happens to a convolution's sums before they leave the cache.
 
-use crate::norm::{Activation, silu};
+use crate::activation::{Activation, BOUNDS, bend};
 use crate::simd::{Shared, multiversion};
 
 /// `activation(sum + bias + residual)`, the activation as bounds where it is nothing else.
@@ -12,13 +12,13 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) residual: Option<&'a [f32]>,
     pub(crate) low: f32,
     pub(crate) high: f32,
-    silu: bool,
+    curve: u8,
 }
 
 impl<'a> Epilogue<'a> {
     pub(crate) fn new(bias: Option<&'a [f32]>, residual: Option<&'a [f32]>, act: Activation) -> Self {
         let (low, high) = act.bounds();
-        Self { bias, residual, low, high, silu: act == Activation::Silu }
+        Self { bias, residual, low, high, curve: act.curve() }
     }
 
     /// The sums as they are.
@@ -33,7 +33,7 @@ impl<'a> Epilogue<'a> {
     /// Whether nothing but bounds follows the bias.
     #[inline(always)]
     pub(crate) fn is_bounds(&self) -> bool {
-        self.residual.is_none() && !self.silu
+        self.residual.is_none() && self.curve == BOUNDS
     }
 
     #[inline(always)]
@@ -63,11 +63,7 @@ impl<'a> Epilogue<'a> {
                 *v = self.bounded(*v + r);
             }
         }
-        if self.silu {
-            for v in line {
-                *v = silu(*v);
-            }
-        }
+        bend(self.curve, line);
     }
 }
 
@@ -83,11 +79,7 @@ fn line_body<const FMA: bool>(epilogue: &Epilogue<'_>, channel: usize, start: us
             *v = epilogue.bounded(*v + bias);
         }
     }
-    if epilogue.silu {
-        for v in line {
-            *v = silu(*v);
-        }
-    }
+    bend(epilogue.curve, line);
 }
 
 multiversion! {

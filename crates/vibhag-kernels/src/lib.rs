@@ -28,6 +28,7 @@
     reason = "lane loops index several arrays at once; iterators hide the pattern from the vectoriser"
 )]
 
+mod activation;
 mod adamw;
 mod bilinear;
 mod class_sums;
@@ -54,13 +55,14 @@ mod winograd;
 
 mod conv;
 
+pub use activation::Activation;
 pub use adamw::{AdamW, adamw};
 pub use bilinear::{upsample_bilinear2x, upsample_bilinear2x_backward};
 pub use class_sums::{Truth, class_sums, class_sums_backward, class_sums_len};
 pub use conv::{Algorithm, algorithm, algorithms, backward_bias, backward_data, backward_weights, forward};
 pub use memory::{HugePages, unspecified};
 pub use norm::{
-    Activation, BatchNorm, affine_act, affine_act_backward, batch_norm_act, batch_norm_act_backward, batch_norm_again,
+    BatchNorm, affine_act, affine_act_backward, batch_norm_act, batch_norm_act_backward, batch_norm_again, plane_means,
 };
 pub use pool::{add_act, max_pool, max_pool2x2_backward, max_pool2x2_with_indices, pick2x2, unpool2x2};
 pub use prepared::{PreparedConv, PreparedUp};

@@ -5,33 +5,9 @@
 
 use rayon::prelude::*;
 
+use crate::activation::{Activation, BOUNDS, HARD_SWISH, SIGMOID, SILU, curved, slope};
 use crate::shape::Planes;
-use crate::simd::{Shared, exp, multiversion};
-
-/// What follows the normalisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Activation {
-    /// Nothing.
-    #[default]
-    None,
-    /// `max(z, 0)`.
-    Relu,
-    /// `min(max(z, 0), 6)`.
-    Relu6,
-    /// `z * sigmoid(z)` (Hendrycks and Gimpel 2016; Ramachandran, Zoph and Le 2017).
-    Silu,
-}
-
-impl Activation {
-    /// The bounds of an activation that is nothing else.
-    pub(crate) fn bounds(self) -> (f32, f32) {
-        match self {
-            Self::None | Self::Silu => (f32::NEG_INFINITY, f32::INFINITY),
-            Self::Relu => (0.0, f32::INFINITY),
-            Self::Relu6 => (0.0, 6.0),
-        }
-    }
-}
+use crate::simd::{Shared, multiversion};
 
 /// Parameters of one batch normalisation.
 #[derive(Debug, Clone, Copy)]
@@ -87,17 +63,6 @@ multiversion! {
     fn moments [] [] (x: &[f32], center: f32) -> (f64, f64) = sum_body
 }
 
-#[inline(always)]
-fn sigmoid(z: f32) -> f32 {
-    let e = exp(-z.abs());
-    (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
-}
-
-#[inline(always)]
-pub(crate) fn silu(z: f32) -> f32 {
-    z * sigmoid(z)
-}
-
 /// An affine map and the activation after it.
 #[derive(Clone, Copy)]
 struct Map {
@@ -114,10 +79,10 @@ impl Map {
     }
 
     #[inline(always)]
-    fn value<const FMA: bool, const SILU: bool>(&self, x: f32) -> f32 {
+    fn value<const FMA: bool, const CURVE: u8>(&self, x: f32) -> f32 {
         let z = crate::simd::fma::<FMA>(x, self.scale, self.shift);
-        if SILU {
-            return silu(z);
+        if CURVE != BOUNDS {
+            return curved::<CURVE>(z);
         }
         // Written so that a NaN stays a NaN.
         let z = if z < self.low { self.low } else { z };
@@ -126,46 +91,50 @@ impl Map {
 
     /// The gradient `g` behind the activation.
     #[inline(always)]
-    fn gate<const FMA: bool, const SILU: bool>(&self, x: f32, g: f32) -> f32 {
+    fn gate<const FMA: bool, const CURVE: u8>(&self, x: f32, g: f32) -> f32 {
         let z = crate::simd::fma::<FMA>(x, self.scale, self.shift);
-        if SILU {
-            let s = sigmoid(z);
-            return g * (s * (1.0 + z * (1.0 - s)));
+        if CURVE != BOUNDS {
+            return g * slope::<CURVE>(z);
         }
         if z > self.low && z < self.high { g } else { 0.0 }
     }
 }
 
 #[inline(always)]
-fn apply_body<const FMA: bool, const SILU: bool>(x: &[f32], map: Map, y: &mut [f32]) {
+fn apply_body<const FMA: bool, const CURVE: u8>(x: &[f32], map: Map, y: &mut [f32]) {
     for (y, x) in y.iter_mut().zip(x) {
-        *y = map.value::<FMA, SILU>(*x);
+        *y = map.value::<FMA, CURVE>(*x);
     }
 }
 
 multiversion! {
-    fn apply_as [const SILU: bool] [SILU] (x: &[f32], map: Map, y: &mut [f32]) = apply_body
+    fn apply_as [const CURVE: u8] [CURVE] (x: &[f32], map: Map, y: &mut [f32]) = apply_body
 }
 
 fn apply(x: &[f32], map: Map, act: Activation, y: &mut [f32]) {
-    if act == Activation::Silu { apply_as::<true>(x, map, y) } else { apply_as::<false>(x, map, y) }
+    match act.curve() {
+        SILU => apply_as::<SILU>(x, map, y),
+        HARD_SWISH => apply_as::<HARD_SWISH>(x, map, y),
+        SIGMOID => apply_as::<SIGMOID>(x, map, y),
+        _ => apply_as::<BOUNDS>(x, map, y),
+    }
 }
 
 #[inline(always)]
-fn gated_body<const FMA: bool, const SILU: bool>(x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) {
+fn gated_body<const FMA: bool, const CURVE: u8>(x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) {
     let (mut first, mut second) = (0.0, 0.0);
     for (x, dy) in x.chunks(RUN).zip(dy.chunks(RUN)) {
         let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
         let (mut xs, mut gs) = (x.chunks_exact(LANES), dy.chunks_exact(LANES));
         for (x, g) in (&mut xs).zip(&mut gs) {
             for l in 0..LANES {
-                let g = map.gate::<FMA, SILU>(x[l], g[l]);
+                let g = map.gate::<FMA, CURVE>(x[l], g[l]);
                 a[l] += g;
                 b[l] += g * (x[l] - center);
             }
         }
         for (l, (x, g)) in xs.remainder().iter().zip(gs.remainder()).enumerate() {
-            let g = map.gate::<FMA, SILU>(*x, *g);
+            let g = map.gate::<FMA, CURVE>(*x, *g);
             a[l] += g;
             b[l] += g * (x - center);
         }
@@ -177,36 +146,38 @@ fn gated_body<const FMA: bool, const SILU: bool>(x: &[f32], dy: &[f32], map: Map
 
 multiversion! {
     /// Sums of the gradient behind the activation and of its product with `x - center`.
-    fn gated_sums_as [const SILU: bool] [SILU] (x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) = gated_body
+    fn gated_sums_as [const CURVE: u8] [CURVE] (x: &[f32], dy: &[f32], map: Map, center: f32) -> (f64, f64) = gated_body
 }
 
 fn gated_sums(x: &[f32], dy: &[f32], map: Map, act: Activation, center: f32) -> (f64, f64) {
-    if act == Activation::Silu {
-        gated_sums_as::<true>(x, dy, map, center)
-    } else {
-        gated_sums_as::<false>(x, dy, map, center)
+    match act.curve() {
+        SILU => gated_sums_as::<SILU>(x, dy, map, center),
+        HARD_SWISH => gated_sums_as::<HARD_SWISH>(x, dy, map, center),
+        SIGMOID => gated_sums_as::<SIGMOID>(x, dy, map, center),
+        _ => gated_sums_as::<BOUNDS>(x, dy, map, center),
     }
 }
 
 #[inline(always)]
-fn input_body<const FMA: bool, const SILU: bool>(x: &[f32], dy: &[f32], map: Map, [a, b, c]: [f32; 3], dx: &mut [f32]) {
+fn input_body<const FMA: bool, const CURVE: u8>(x: &[f32], dy: &[f32], map: Map, [a, b, c]: [f32; 3], dx: &mut [f32]) {
     for ((dx, x), g) in dx.iter_mut().zip(x).zip(dy) {
-        let g = map.gate::<FMA, SILU>(*x, *g);
+        let g = map.gate::<FMA, CURVE>(*x, *g);
         *dx = crate::simd::fma::<FMA>(a, g, crate::simd::fma::<FMA>(b, *x, c));
     }
 }
 
 multiversion! {
     /// `dx = a * gated(dy) + b * x + c`.
-    fn input_gradient_as [const SILU: bool] [SILU]
+    fn input_gradient_as [const CURVE: u8] [CURVE]
     (x: &[f32], dy: &[f32], map: Map, abc: [f32; 3], dx: &mut [f32]) = input_body
 }
 
 fn input_gradient(x: &[f32], dy: &[f32], map: Map, act: Activation, abc: [f32; 3], dx: &mut [f32]) {
-    if act == Activation::Silu {
-        input_gradient_as::<true>(x, dy, map, abc, dx);
-    } else {
-        input_gradient_as::<false>(x, dy, map, abc, dx);
+    match act.curve() {
+        SILU => input_gradient_as::<SILU>(x, dy, map, abc, dx),
+        HARD_SWISH => input_gradient_as::<HARD_SWISH>(x, dy, map, abc, dx),
+        SIGMOID => input_gradient_as::<SIGMOID>(x, dy, map, abc, dx),
+        _ => input_gradient_as::<BOUNDS>(x, dy, map, abc, dx),
     }
 }
 
@@ -297,6 +268,17 @@ pub fn batch_norm_act_backward(
         }
     });
     (dgamma, dbeta)
+}
+
+/// The mean of every plane of `x` [planes, len].
+///
+/// # Panics
+/// When `x` does not hold as many planes of `len` as there are `means`.
+pub fn plane_means(len: usize, x: &[f32], means: &mut [f32]) {
+    assert!(x.len() == len * means.len(), "a slice does not have the planes' length");
+    means.par_iter_mut().zip(x.par_chunks(len.max(1))).for_each(|(mean, plane)| {
+        *mean = (moments(plane, 0.0).0 / len as f64) as f32;
+    });
 }
 
 /// `y = act(scale * x + shift)` per channel: a batch normalisation whose statistics are fixed.

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::activation::Activation;
 use crate::epilogue::Epilogue;
-use crate::norm::Activation;
 
 fn check(x: usize, y: usize, wanted: [usize; 2]) {
     assert!([x, y] == wanted, "a slice does not have the shape's length");

@@ -1,9 +1,9 @@
 //! Convolutions whose weights do not change any more: transformed once, with bias, residual and activation applied
 //! before the result leaves the cache.
 
+use crate::activation::Activation;
 use crate::conv::{Algorithm, cheapest};
 use crate::epilogue::Epilogue;
-use crate::norm::Activation;
 use crate::product::Packed;
 use crate::shape::ConvShape;
 use crate::transposed::{self, UpShape};

@@ -51,7 +51,7 @@ fn everything() -> Vec<Vec<f32>> {
     conv_transpose2x2_backward_data(&s, &w, &dy, &mut dx);
     conv_transpose2x2_backward_weights(&s, &x, &dy, &mut dw);
     all.extend([y, dx, dw]);
-    for act in [Activation::Relu6, Activation::Silu] {
+    for act in [Activation::Relu6, Activation::Silu, Activation::HardSwish, Activation::Sigmoid] {
         let p = Planes { n: 2, c: 3, len: 101 };
         let (x, dy) = (noise(p.total(), 7), noise(p.total(), 8));
         let bn = BatchNorm { gamma: &[1.0, 2.0, -0.5], beta: &[0.1, 0.0, 0.3], eps: 1e-3, act };

@@ -9,7 +9,14 @@ use vibhag_kernels::{
     upsample2x_concat_backward,
 };
 
-const ACTIVATIONS: [Activation; 4] = [Activation::None, Activation::Relu, Activation::Relu6, Activation::Silu];
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::None,
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::Silu,
+    Activation::HardSwish,
+    Activation::Sigmoid,
+];
 
 fn act(kind: Activation, z: f64) -> f64 {
     match kind {
@@ -17,6 +24,8 @@ fn act(kind: Activation, z: f64) -> f64 {
         Activation::Relu => z.max(0.0),
         Activation::Relu6 => z.clamp(0.0, 6.0),
         Activation::Silu => z / (1.0 + (-z).exp()),
+        Activation::HardSwish => z * (z + 3.0).clamp(0.0, 6.0) / 6.0,
+        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
     }
 }
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use vibhag_kernels::{
     Activation, ConvShape, PreparedConv, PreparedUp, UpShape, add_act, algorithm, conv_transpose2x2,
     conv_transpose2x2_backward_bias, conv_transpose2x2_backward_data, conv_transpose2x2_backward_weights, forward,
-    max_pool, max_pool2x2_backward, max_pool2x2_with_indices, unpool2x2, upsample_bilinear2x, upsample_nearest2x,
+    max_pool, max_pool2x2_backward, max_pool2x2_with_indices, plane_means, unpool2x2, upsample_bilinear2x,
+    upsample_nearest2x,
 };
 
 fn assert_close(ours: &[f32], truth: &[f64], what: &str) {
@@ -78,12 +79,16 @@ proptest! {
         let bias = noise(s.cout, 8);
         let mut sums = vec![0.0; residual.len()];
         forward(&s, &x, &k, Some(&bias), &mut sums);
-        for act in [Activation::None, Activation::Relu, Activation::Relu6, Activation::Silu] {
+        for act in [
+            Activation::None, Activation::Relu, Activation::Relu6, Activation::Silu, Activation::HardSwish, Activation::Sigmoid,
+        ] {
             let truth_of = |z: f64| match act {
                 Activation::None => z,
                 Activation::Relu => z.max(0.0),
                 Activation::Relu6 => z.clamp(0.0, 6.0),
                 Activation::Silu => z / (1.0 + (-z).exp()),
+                Activation::HardSwish => z * (z + 3.0).clamp(0.0, 6.0) / 6.0,
+                Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
             };
             let conv = PreparedConv::new(s, &k, bias.clone(), act).unwrap();
             for with in [false, true] {
@@ -172,4 +177,15 @@ fn sums_are_bounded() {
     let mut out = vec![0.0; 3];
     add_act(&[1.0, 5.0, -3.0], &[1.0, 4.0, 1.0], Activation::Relu6, &mut out);
     assert_eq!(out, [2.0, 6.0, 0.0]);
+}
+
+#[test]
+fn means_are_those_of_planes() {
+    let x = noise(3 * 5000, 12);
+    let mut means = [f32::NAN; 3];
+    plane_means(5000, &x, &mut means);
+    let truth: Vec<f64> = x.chunks(5000).map(|p| p.iter().map(|&v| f64::from(v)).sum::<f64>() / 5000.0).collect();
+    assert_close(&means, &truth, "means");
+    plane_means(1, &x[..3], &mut means);
+    assert_eq!(means, x[..3]);
 }

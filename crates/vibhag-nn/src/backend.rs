@@ -60,6 +60,8 @@ impl From<Activation> for Act {
             Activation::Relu => Self::Relu,
             Activation::Relu6 => Self::Relu6,
             Activation::Silu => Self::Silu,
+            Activation::HardSwish => Self::HardSwish,
+            Activation::Sigmoid => Self::Sigmoid,
         }
     }
 }

@@ -52,6 +52,12 @@ pub trait Engine {
 
     /// The channels of `x`, then those of `y`.
     fn concat(&mut self, x: Self::Map, y: Self::Map) -> Self::Map;
+
+    /// The mean of each channel, [N, C, 1, 1].
+    fn means(&mut self, x: Self::Map) -> Self::Map;
+
+    /// Each channel of `x` times its value in `factors` [N, C, 1, 1].
+    fn scale(&mut self, x: Self::Map, factors: Self::Map) -> Self::Map;
 }
 
 /// Computes with burn's tensors: gradients on an autodiff device, and batch statistics there.
@@ -109,5 +115,13 @@ impl Engine for Burn {
 
     fn concat(&mut self, x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
         ops::concat(x, y)
+    }
+
+    fn means(&mut self, x: Tensor<4>) -> Tensor<4> {
+        ops::channel_means(x)
+    }
+
+    fn scale(&mut self, x: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
+        x * factors
     }
 }

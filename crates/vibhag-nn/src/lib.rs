@@ -25,6 +25,7 @@ pub mod import;
 pub mod losses;
 pub mod ops;
 pub mod posenet;
+pub mod selfie;
 pub mod weights;
 
 mod config;
@@ -42,3 +43,4 @@ pub use network::Network;
 pub use output::activate_output;
 pub use posenet::PoseNet;
 pub use registry::{ARCHITECTURES, ArchitectureInfo, architecture_info};
+pub use selfie::SelfieNet;

@@ -99,6 +99,25 @@ pub fn is_statistic(name: &str) -> bool {
     name.ends_with(".running_mean") || name.ends_with(".running_var")
 }
 
+/// The values called `name`, if they are there in this shape; otherwise the report says so.
+pub(crate) fn take<const D: usize>(
+    given: &mut BTreeMap<String, NamedTensor>,
+    name: &str,
+    shape: [usize; D],
+    report: &mut LoadReport,
+) -> Option<TensorData> {
+    match given.remove(name) {
+        None => report.missing.push(name.to_owned()),
+        Some(NamedTensor { shape: found, values, .. })
+            if found == shape && values.len() == shape.iter().product::<usize>() =>
+        {
+            return Some(TensorData::new(values, found));
+        }
+        Some(tensor) => report.mismatched.push((name.to_owned(), shape.to_vec(), tensor.shape)),
+    }
+    None
+}
+
 /// Names and shapes without reading values.
 pub(crate) fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
     shapes_by_part(network).into_iter().map(|(_, name, shape)| (name, shape)).collect()

@@ -2,7 +2,7 @@
 //! place. The functions mirror PyTorch's functional API on NCHW tensors.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{relu, silu};
+use burn::tensor::activation::{hard_swish, relu, sigmoid, silu};
 use burn::tensor::module as generic;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, MaxPoolOptions};
 use vibhag_core::{Error, ErrorKind, Result};
@@ -20,6 +20,10 @@ pub enum Activation {
     Relu6,
     /// `x * sigmoid(x)`.
     Silu,
+    /// `x * min(max(x + 3, 0), 6) / 6`.
+    HardSwish,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
 }
 
 /// Applies an activation.
@@ -29,6 +33,8 @@ pub fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
         Activation::Relu => relu(x),
         Activation::Relu6 => x.clamp(0.0, 6.0),
         Activation::Silu => silu(x),
+        Activation::HardSwish => hard_swish(x),
+        Activation::Sigmoid => sigmoid(x),
     }
 }
 
@@ -104,6 +110,11 @@ pub fn concat(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
 /// false in PyTorch's terms).
 pub fn upsample_bilinear2x(x: Tensor<4>) -> Tensor<4> {
     backend::upsample_bilinear2x(x)
+}
+
+/// The mean of each channel: [N, C, H, W] -> [N, C, 1, 1].
+pub fn channel_means(x: Tensor<4>) -> Tensor<4> {
+    x.mean_dim(3).mean_dim(2)
 }
 
 /// A tensor's values, the last side fastest.

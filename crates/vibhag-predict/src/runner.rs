@@ -100,7 +100,8 @@ impl Probabilities for Runner {
     }
 }
 
-fn seen(x: Tensor<4>, view: View) -> Tensor<4> {
+/// The maps as `view` shows them.
+pub(crate) fn seen(x: Tensor<4>, view: View) -> Tensor<4> {
     let axes = [(view.vertical, 2), (view.horizontal, 3)];
     let x = axes.into_iter().filter(|(flipped, _)| *flipped).fold(x, |x, (_, axis)| x.flip([axis]));
     if view.transposed { x.swap_dims(2, 3) } else { x }

@@ -9,12 +9,13 @@ use vibhag_nn::device::DeviceChoice;
 use vibhag_nn::heads::HEADS;
 use vibhag_nn::losses::LOSSES;
 use vibhag_nn::posenet::POSENET;
-use vibhag_nn::{ARCHITECTURES, ENCODERS, NetworkConfig, PoseNet, PretrainedInfo};
+use vibhag_nn::selfie::SELFIE;
+use vibhag_nn::{ARCHITECTURES, ENCODERS, NetworkConfig, PoseNet, PretrainedInfo, SelfieNet};
 
 /// One entry of a registry.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
-    /// `architecture`, `encoder`, `pose`, `loss`, `head` or `format`.
+    /// `architecture`, `encoder`, `pose`, `body`, `loss`, `head` or `format`.
     pub kind: &'static str,
     /// The name to type.
     pub name: &'static str,
@@ -70,6 +71,14 @@ pub fn rows() -> Result<Vec<Row>> {
         paper: "Papandreou et al., PersonLab, ECCV 2018",
         parameters: Some(PoseNet::pretrained(&device)?.parameters()),
         weights: Some(shipped(&POSENET)),
+    });
+    rows.push(Row {
+        kind: "body",
+        name: "selfie",
+        summary: "MobileNetV3 bottlenecks and a decoder of weighed skips; people near the camera for `vibhag cutout`",
+        paper: "Howard et al., MobileNetV3, ICCV 2019",
+        parameters: Some(SelfieNet::pretrained(&device)?.parameters()),
+        weights: Some(shipped(&SELFIE)),
     });
     rows.extend(LOSSES.iter().map(|entry| plain("loss", entry.name, entry.summary, entry.paper)));
     rows.extend(HEADS.iter().map(|entry| plain("head", entry.head.name(), entry.summary, entry.paper)));

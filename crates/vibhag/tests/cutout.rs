@@ -214,6 +214,79 @@ fn videos(dir: &Path, data: &Path, run: &str) {
     assert!(rows[0]["output"].is_string() && rows[1]["error"].as_str().unwrap().contains("install it"), "{rows}");
 }
 
+/// A head over shoulders in the middle of a picture, `shift` pixels to the right.
+fn portrait(width: usize, height: usize, shift: f32) -> Vec<u8> {
+    let (w, h) = (width as f32, height as f32);
+    let mut rgb = Vec::with_capacity(3 * width * height);
+    for y in 0..height {
+        for x in 0..width {
+            let (px, py) = ((x as f32 + 0.5 - shift) / w, (y as f32 + 0.5) / h);
+            let inside = |cx: f32, cy: f32, rx: f32, ry: f32| ((px - cx) / rx).powi(2) + ((py - cy) / ry).powi(2) < 1.0;
+            rgb.extend(if inside(0.43, 0.34, 0.013, 0.013) || inside(0.57, 0.34, 0.013, 0.013) {
+                [30, 20, 20]
+            } else if py < 0.3 && inside(0.5, 0.3, 0.16, 0.2) {
+                [50, 35, 25]
+            } else if inside(0.5, 0.36, 0.14, 0.22) {
+                [225, 180, 150]
+            } else if (px - 0.5).abs() < 0.06 && (0.5..0.68).contains(&py) {
+                [205, 160, 130]
+            } else if inside(0.5, 1.06, 0.28, 0.44) {
+                [60, 60, 120]
+            } else {
+                [120, 150, 170]
+            });
+        }
+    }
+    rgb
+}
+
+#[test]
+fn somebody_near_the_camera_is_cut_out_without_a_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let photos = dir.path().join("photos");
+    std::fs::create_dir(&photos).unwrap();
+    let (width, height) = (200, 160);
+    write_rgb_png(&photos.join("me.png"), width, height, &portrait(width, height, 0.0)).unwrap();
+    write_rgb_png(&photos.join("wall.png"), 80, 40, &[130; 9600]).unwrap();
+    std::fs::write(photos.join("broken.jpg"), b"not an image").unwrap();
+    let out = dir.path().join("out");
+    let rows = json(&["cutout", &text(&photos), "-o", &text(&out), "--json"], 1);
+    let row = |name: &str| {
+        rows.as_array().unwrap().iter().find(|row| row["input"].as_str().unwrap().ends_with(name)).unwrap()
+    };
+    assert!(row("broken.jpg")["error"].is_string(), "{rows}");
+    let note = row("wall.png")["notes"][0].as_str().unwrap();
+    assert!(note.contains("nobody near the camera") && note.contains("--task body"), "{note}");
+    let share = row("me.png")["share"].as_f64().unwrap();
+    assert!((0.23..0.34).contains(&share), "{share}");
+    let cut = read_image(&out.join("me.png")).unwrap();
+    assert_eq!((cut.width(), cut.height(), cut.channels()), (width, height, 4));
+    near(&pixel(&cut, 100, 65), &[225, 180, 150, 255], 4);
+    near(&pixel(&cut, 100, 145), &[60, 60, 120, 255], 4);
+    for (x, y) in [(5, 5), (195, 5), (20, 60), (180, 60)] {
+        assert_eq!(pixel(&cut, x, y)[3], 0, "{x}, {y}");
+    }
+    let fast = dir.path().join("fast.png");
+    json(&["cutout", &text(&photos.join("me.png")), "--fast", "--alpha", "-o", &text(&fast), "--json"], 0);
+    let matte = read_image(&fast).unwrap();
+    assert_eq!((pixel(&matte, 100, 65), pixel(&matte, 5, 5)), (vec![255], vec![0]));
+
+    let models = json(&["models", "--json"], 0);
+    let selfie = models.as_array().unwrap().iter().find(|row| row["name"] == "selfie").unwrap();
+    assert!(selfie["weights"].as_str().unwrap().contains("Apache-2.0"), "{selfie}");
+
+    let Some(tools) = tools() else { return };
+    let video = dir.path().join("talk.mp4");
+    clip(&tools, &video, 10, None, |k| portrait(WIDTH, HEIGHT, k as f32 - 5.0));
+    let white = dir.path().join("white.mp4");
+    let rows = json(&["cutout", &text(&video), "--background", "white", "-o", &text(&white), "--json"], 0);
+    assert_eq!(rows[0]["frames"].as_u64(), Some(10), "{rows}");
+    for frame in frames(&tools, &white) {
+        near(&pixel(&frame, 3, 6), &[255; 3], 8);
+        near(&pixel(&frame, 32, 90), &[60, 60, 120], 30);
+    }
+}
+
 #[test]
 fn the_plan_of_people_says_what_it_decides() {
     let dir = tempfile::tempdir().unwrap();
@@ -246,7 +319,6 @@ fn the_plan_of_people_says_what_it_decides() {
         (vec!["plan", &data, "--preset", "body", "--task", "instance"], "is a case of task semantic"),
         (vec!["plan", &data, "--task", "legs"], "body"),
         (vec!["plan", &data, "--foreground", "7..3"], "ends before it begins"),
-        (vec!["cutout", &data], "--task body"),
         (vec!["cutout", "nobody.png", "--model", "run"], "no image or video found"),
         (vec!["cutout", &data, "--background", "#12"], "such as #20c040"),
         (vec!["cutout", &data, "--background", "white", "--alpha"], "cannot be used with"),

@@ -209,7 +209,6 @@ fn what_cannot_be_asked_for_is_refused() {
     let (photo, out) = (text(&photo), text(&dir.path().join("out")));
     let missing = text(&dir.path().join("missing"));
     for (more, says) in [
-        (vec![], "--model run"),
         (vec!["--model", &missing], "manifest.toml"),
         (vec!["--model", &missing, "--pose-model", &missing, "--size", "257"], "cannot be used with"),
         (vec!["--model", &missing, "--min-score", "2"], "between 0 and 1"),
@@ -223,4 +222,9 @@ fn what_cannot_be_asked_for_is_refused() {
     let nothing = vibhag(&["people", &missing, "--model", &missing, "-o", &out]);
     assert!(nothing.status.code() == Some(2) && stderr(&nothing).contains("no image found"), "{}", stderr(&nothing));
     assert!(!dir.path().join("out").exists());
+    // The networks that come with the program do without any.
+    let plain = dir.path().join("plain");
+    let rows = json(&["people", &photo, "--size", "65", "-o", &text(&plain), "--json"], 0);
+    assert_eq!(rows[0]["people"], serde_json::json!([]), "{rows}");
+    assert!(plain.join("photo_matte.png").is_file());
 }

@@ -68,7 +68,14 @@ fn convolutions_equal_burns_own() {
 
 #[test]
 fn normalisation_with_activation_equals_burns_own() {
-    for activation in [Activation::Identity, Activation::Relu, Activation::Relu6, Activation::Silu] {
+    for activation in [
+        Activation::Identity,
+        Activation::Relu,
+        Activation::Relu6,
+        Activation::Silu,
+        Activation::HardSwish,
+        Activation::Sigmoid,
+    ] {
         let sizes = [vec![3, 5, 7, 9], vec![5], vec![5]];
         assert_close(both(&sizes, |t, s| {
             batch_norm_act(shaped(&t[0], &s[0]), t[1].clone(), t[2].clone(), 1e-3, activation).0

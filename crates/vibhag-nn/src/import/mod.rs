@@ -1,3 +1,4 @@
 //! Weights from files of other frameworks.
 
 pub mod tfjs;
+pub mod tflite;

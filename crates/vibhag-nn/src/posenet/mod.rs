@@ -7,13 +7,13 @@ mod pretrained;
 use std::collections::BTreeMap;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use vibhag_core::Result;
 
 use crate::blocks::{Conv2d, ConvSpec};
 use crate::encoders::MobileNetV1;
 use crate::engine::{Burn, Engine};
-use crate::named::{LoadReport, NamedTensor};
+use crate::named::{LoadReport, NamedTensor, take};
 use crate::ops::Activation;
 
 pub use pretrained::{POSENET, from_tfjs};
@@ -143,25 +143,6 @@ impl PoseNet {
             .collect();
         Self { body, heads }
     }
-}
-
-/// The values called `name`, if they are there in this shape; otherwise the report says so.
-fn take<const D: usize>(
-    given: &mut BTreeMap<String, NamedTensor>,
-    name: &str,
-    shape: [usize; D],
-    report: &mut LoadReport,
-) -> Option<TensorData> {
-    match given.remove(name) {
-        None => report.missing.push(name.to_owned()),
-        Some(NamedTensor { shape: found, values, .. })
-            if found == shape && values.len() == shape.iter().product::<usize>() =>
-        {
-            return Some(TensorData::new(values, found));
-        }
-        Some(tensor) => report.mismatched.push((name.to_owned(), shape.to_vec(), tensor.shape)),
-    }
-    None
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::fmt;
 
 use vibhag_core::{Error, ErrorKind, Result};
 use vibhag_nn::blocks::{crop_planes, pad_planes, padded_size};
-use vibhag_nn::{Network, PoseNet};
+use vibhag_nn::{Network, PoseNet, SelfieNet};
 
 pub(crate) use cache::PlanCache;
 use lower::Program;
@@ -73,6 +73,18 @@ impl Plan {
     /// As [`Plan::compile`].
     pub fn compile_posenet(network: &PoseNet, size: [usize; 2]) -> Result<Self> {
         Self::trace(PoseNet::IN_CHANNELS, size, size, |recorder, x| network.run(recorder, x))
+    }
+
+    /// Compiles `network` for images of `size` (height, width), multiples of 16.
+    ///
+    /// # Errors
+    /// As [`Plan::compile`], and at other sizes.
+    pub fn compile_selfie(network: &SelfieNet, size: [usize; 2]) -> Result<Self> {
+        if size.iter().any(|side| side % SelfieNet::STRIDE != 0) {
+            return Err(Error::config("the network takes sides that are multiples of 16")
+                .at(format!("{}x{}", size[1], size[0])));
+        }
+        Self::trace(SelfieNet::IN_CHANNELS, size, size, |recorder, x| network.run(recorder, x))
     }
 
     /// Computes the logits of one image. Sides that are no multiples of a [`Network`]'s stride are

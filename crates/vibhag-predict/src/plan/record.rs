@@ -186,6 +186,19 @@ impl Engine for Recorder {
         let ([first, height, width], [second, ..]) = (self.shape(x), self.shape(y));
         self.note(Op::Concat, x, Some(y), [first + second, height, width])
     }
+
+    fn means(&mut self, x: Value) -> Value {
+        let [channels, ..] = self.shape(x);
+        self.note(Op::Ready(Kernel::Means), x, None, [channels, 1, 1])
+    }
+
+    fn scale(&mut self, x: Value, factors: Value) -> Value {
+        let shape = self.shape(x);
+        if self.shape(factors) != [shape[0], 1, 1] {
+            self.fault.get_or_insert(unsupported("factors that are not one for each channel"));
+        }
+        self.note(Op::Ready(Kernel::Scale { shift: vec![0.0; shape[0]] }), x, Some(factors), shape)
+    }
 }
 
 /// Weight and bias of a convolution, multiplied and shifted as the normalisation would the output.

@@ -24,6 +24,10 @@ pub(super) enum Kernel {
     Unpool { list: usize },
     /// Twice the height and width.
     Upsample(Interpolation),
+    /// The mean of each channel.
+    Means,
+    /// Each channel times its value in the second map; nothing is added.
+    Scale { shift: Vec<f32> },
     /// The same values in another place.
     Copy,
 }
@@ -44,6 +48,11 @@ impl Kernel {
             Self::Unpool { list } => kernels::unpool2x2(shape, x, &indices[*list], out),
             Self::Upsample(Interpolation::Nearest) => kernels::upsample_nearest2x(shape, x, out),
             Self::Upsample(Interpolation::Bilinear) => kernels::upsample_bilinear2x(shape, x, out),
+            Self::Means => kernels::plane_means(shape[1] * shape[2], x, out),
+            Self::Scale { shift } => {
+                let planes = Planes { n: 1, c: shape[0], len: shape[1] * shape[2] };
+                kernels::affine_act(planes, x, second.unwrap_or_default(), shift, Activation::None, out);
+            }
             Self::Copy => out.copy_from_slice(x),
         }
     }

@@ -217,6 +217,38 @@ fn a_convolution_adds_a_residual_and_applies_the_sums_activation() {
     assert_eq!(checked(&residual(true), 2).steps.len(), 4);
 }
 
+/// Channels weighed by what their means say, and every curve.
+struct Gated([Conv2d; 3]);
+
+impl Toy for Gated {
+    fn run<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
+        let x = engine.conv(x, &self.0[0], None, Activation::HardSwish);
+        let means = engine.means(x.clone());
+        let gate = engine.conv(means, &self.0[1], None, Activation::Sigmoid);
+        let weighed = engine.scale(x.clone(), gate);
+        let y = engine.conv(weighed.clone(), &self.0[2], None, Activation::Silu);
+        let sum = engine.add(y, weighed, Activation::HardSwish);
+        let sum = engine.add(sum, x, Activation::Identity);
+        engine.activate(sum, Activation::Sigmoid)
+    }
+}
+
+#[test]
+fn channels_are_weighed_as_tensors_weigh_them() {
+    checked(&Gated([conv(2, 5, 1), conv(5, 5, 2), conv(5, 5, 3)]), 2);
+    let wrong = ByAnother;
+    assert_eq!(trace(&wrong, 4, [8, 8]).unwrap_err().kind, ErrorKind::Unsupported);
+}
+
+/// Factors of another shape.
+struct ByAnother;
+
+impl Toy for ByAnother {
+    fn run<E: Engine>(&self, engine: &mut E, x: E::Map) -> E::Map {
+        engine.scale(x.clone(), x)
+    }
+}
+
 /// Convolutions in a row, then twice the size and half of it again.
 struct Chain(Vec<Conv2d>);
 

@@ -133,7 +133,8 @@ pub(crate) enum Command {
         /// Photos, videos, folders, patterns in quotes; webcam or webcam:1
         #[arg(required = true)]
         inputs: Vec<String>,
-        /// A run or model folder, trained with --task body or on any one foreground class
+        /// A run or model folder, trained with --task body or on any one foreground class [default: the network that comes
+        /// with the program, for one person or a few near the camera: selfies, video calls, upper bodies]
         #[arg(long)]
         model: Option<PathBuf>,
         /// What to put behind: a picture, a video, a colour (white, #20c040), blur or blur:SIGMA [default: nothing]
@@ -215,7 +216,8 @@ pub(crate) enum Command {
         /// Photos, folders, patterns in quotes
         #[arg(required = true)]
         inputs: Vec<String>,
-        /// A run or model folder, trained with --task body or on any one foreground class
+        /// A run or model folder, trained with --task body or on any one foreground class [default: the network that comes
+        /// with the program, for one person or a few near the camera]
         #[arg(long)]
         model: Option<PathBuf>,
         /// A run or model folder, trained with --task pose, instead of the network that comes with the program

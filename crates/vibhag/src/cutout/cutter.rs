@@ -6,7 +6,7 @@ use vibhag_core::{Error, ErrorKind, Geometry, Image, Result, Samples};
 use vibhag_imaging::matte::{MatteOptions, TemporalFilter, alpha_matte};
 use vibhag_nn::bundle::Flips;
 use vibhag_nn::device::DeviceChoice;
-use vibhag_predict::{PredictOptions, Predictor};
+use vibhag_predict::{PredictOptions, Predictor, SelfiePredictor};
 
 /// How far the aspect of a picture may lie from the model's before the network's input is shaped after the picture.
 const SAME_ASPECT: f64 = 1.15;
@@ -15,30 +15,26 @@ const LONGEST: f64 = 4.0;
 /// Sides of inputs are multiples of this, at least twice.
 const STEP: usize = 32;
 
-/// The folder of the model of people that `model` names.
-///
-/// # Errors
-/// When none is named.
-pub(crate) fn body_model(model: Option<&Path>) -> Result<&Path> {
-    model.ok_or_else(|| {
-        Error::config("people are cut out with a model, and none is named").hint(
-            "train one on photos with masks of people (vibhag train PHOTOS --task body -o run) and name it with --model run",
-        )
-    })
-}
-
-/// A model with one foreground class.
+/// What tells people, or any one thing, from the rest of a picture.
 #[derive(Debug)]
-pub(crate) struct Cutter {
-    predictor: Predictor,
+pub(crate) enum Cutter {
+    /// A trained model with one foreground class.
+    Model(Box<Predictor>),
+    /// The network that comes with the program.
+    Selfie(Box<SelfiePredictor>),
 }
 
 impl Cutter {
-    /// The model in `folder`.
+    /// The model in `folder`, or the network that comes with the program where none is named. `tta` overrides which
+    /// mirrored copies of the input are averaged.
     ///
     /// # Errors
-    /// When it cannot be loaded or has other than one foreground class.
-    pub(crate) fn load(folder: &Path, device: DeviceChoice, tta: Option<Flips>) -> Result<Self> {
+    /// When the model cannot be loaded or has other than one foreground class.
+    pub(crate) fn load(folder: Option<&Path>, device: DeviceChoice, tta: Option<Flips>) -> Result<Self> {
+        let Some(folder) = folder else {
+            let flips = tta.unwrap_or(Flips::Horizontal);
+            return Ok(Self::Selfie(Box::new(SelfiePredictor::load(device, flips)?)));
+        };
         let options = PredictOptions { tta, keep_probabilities: true, ..PredictOptions::default() };
         let predictor = Predictor::load(folder, device, options)?;
         let classes = &predictor.manifest().classes;
@@ -51,7 +47,7 @@ impl Cutter {
             .at(classes.names().join(", "))
             .hint("train one with --task body; --foreground merges the values of label masks"));
         }
-        Ok(Self { predictor })
+        Ok(Self::Model(Box::new(predictor)))
     }
 
     /// Alpha of every pixel of `image`; the probabilities are steadied by `filter` where there is one.
@@ -59,16 +55,10 @@ impl Cutter {
     /// # Errors
     /// When the image's channels do not suit the model, or the device fails.
     pub(crate) fn alpha(&self, image: &Image, filter: Option<&mut TemporalFilter>) -> Result<Vec<f32>> {
-        let prediction = match self.predictor.manifest().preprocessing.geometry {
-            Geometry::Resize { height, width } => {
-                let size = fitted([height, width], [image.height(), image.width()]);
-                self.predictor.predict_at(image, size)?
-            }
-            Geometry::Window { .. } => self.predictor.predict(image)?,
+        let mut probabilities = match self {
+            Self::Model(predictor) => of_model(predictor, image)?,
+            Self::Selfie(predictor) => predictor.probabilities(image)?,
         };
-        let planes = prediction.probabilities.and_then(|planes| planes.into_iter().next());
-        let mut probabilities =
-            planes.ok_or_else(|| Error::new(ErrorKind::Model, "the model gives no probabilities"))?;
         if let Some(filter) = filter {
             filter.smooth(image, &mut probabilities)?;
         }
@@ -77,6 +67,19 @@ impl Cutter {
         keep_own_alpha(image, &mut alpha);
         Ok(alpha)
     }
+}
+
+/// The foreground's probability for every pixel.
+fn of_model(predictor: &Predictor, image: &Image) -> Result<Vec<f32>> {
+    let prediction = match predictor.manifest().preprocessing.geometry {
+        Geometry::Resize { height, width } => {
+            let size = fitted([height, width], [image.height(), image.width()]);
+            predictor.predict_at(image, size)?
+        }
+        Geometry::Window { .. } => predictor.predict(image)?,
+    };
+    let planes = prediction.probabilities.and_then(|planes| planes.into_iter().next());
+    planes.ok_or_else(|| Error::new(ErrorKind::Model, "the model gives no probabilities"))
 }
 
 /// What a picture shows through already stays transparent.

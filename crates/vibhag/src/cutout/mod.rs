@@ -26,11 +26,15 @@ use items::Item;
 
 /// Mean alpha below which nothing counts as found.
 const NOTHING: f64 = 5e-4;
+const NOTHING_FOUND: &str = "nothing was found to cut out";
+const NOBODY_NEAR: &str = "nobody near the camera was found to cut out; for people further away train a model \
+                           (vibhag train PHOTOS --task body -o run) and name it with --model run";
 
 /// What `vibhag cutout` was asked for.
 #[derive(Debug, Clone)]
 pub struct CutoutRequest {
-    /// The bundle or run of a model with one foreground class.
+    /// The bundle or run of a model with one foreground class; none takes the network that comes with the program, which
+    /// is made for one person or a few near the camera.
     pub model: Option<PathBuf>,
     /// Photos, videos, folders, globs, `webcam` or `webcam:DEVICE`.
     pub inputs: Vec<String>,
@@ -93,7 +97,6 @@ pub struct Row {
 /// When no input is named, the model or the background cannot be used, the output cannot be written to, or there is
 /// nothing but video and no ffmpeg.
 pub fn cutout(request: &CutoutRequest) -> Result<Vec<Row>> {
-    let model = cutter::body_model(request.model.as_deref())?;
     let items = items::of(request)?;
     let photos = items.iter().filter(|item| matches!(item.source, Source::Photo(_))).count();
     let mut tools = Tools::find();
@@ -108,8 +111,9 @@ pub fn cutout(request: &CutoutRequest) -> Result<Vec<Row>> {
     }
     // Each video opens its own.
     let mut behind_photos = (photos > 0).then_some(backdrop);
-    let still = (photos > 0).then(|| Cutter::load(model, request.device, request.tta)).transpose()?;
-    let moving = (photos < items.len()).then(|| Cutter::load(model, request.device, Some(Flips::None))).transpose()?;
+    let cutter = |tta: Option<Flips>| Cutter::load(request.model.as_deref(), request.device, tta);
+    let still = (photos > 0).then(|| cutter(request.tta)).transpose()?;
+    let moving = (photos < items.len()).then(|| cutter(Some(Flips::None))).transpose()?;
     for folder in items.iter().filter_map(|item| item.target.parent()).filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::io(folder, error).hint("choose a writable folder with -o"))?;
@@ -136,7 +140,7 @@ pub fn cutout(request: &CutoutRequest) -> Result<Vec<Row>> {
             Ok(()) => {
                 row.output = Some(item.target.clone());
                 if row.share.is_some_and(|share| share < NOTHING) {
-                    row.notes.push("nothing was found to cut out".to_owned());
+                    row.notes.push(if request.model.is_some() { NOTHING_FOUND } else { NOBODY_NEAR }.to_owned());
                 }
             }
             Err(error) => {

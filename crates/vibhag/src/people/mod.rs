@@ -19,7 +19,7 @@ use vibhag_video::{Camera, is_video_path};
 
 pub use record::{MaskRecord, PersonRecord, PhotoRecord, PolygonRecord, SkeletonRecord};
 
-use crate::cutout::cutter::{Cutter, body_model};
+use crate::cutout::cutter::Cutter;
 use crate::files::{write_json, write_picture};
 use crate::inputs::{expand_kind, unique_names};
 use crate::pose::PoseRequest;
@@ -34,7 +34,7 @@ const FOREGROUND: f32 = 0.5;
 pub struct PeopleRequest {
     /// Photos, folders, globs.
     pub inputs: Vec<String>,
-    /// The bundle or run of a model with one foreground class.
+    /// The bundle or run of a model with one foreground class, in place of the network that comes with the program.
     pub model: Option<PathBuf>,
     /// A model of task pose in place of the network that comes with the program.
     pub pose_model: Option<PathBuf>,
@@ -152,7 +152,6 @@ impl Everybody {
         if !(0.0..=1.0).contains(&least) {
             return Err(Error::config("the least score of a keypoint is not between 0 and 1").at(least.to_string()));
         }
-        let model = body_model(request.model.as_deref())?;
         let skeletons = PoseRequest {
             model: request.pose_model.clone(),
             size: request.size,
@@ -163,7 +162,7 @@ impl Everybody {
         };
         Ok(Self {
             finder: Finder::load(&skeletons)?,
-            cutter: Cutter::load(model, request.device, request.tta)?,
+            cutter: Cutter::load(request.model.as_deref(), request.device, request.tta)?,
             min_keypoint_score: least,
             parting: request.parting,
         })
