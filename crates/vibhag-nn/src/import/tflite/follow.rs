@@ -64,17 +64,13 @@ impl<'a> Follower<'a> {
         let mut operators = self.model.operators().iter().enumerate();
         let found = operators
             .find(|(index, operator)| !self.used[*index] && reads(&operator.inputs) && wanted(&operator.operation));
-        match found {
-            Some((index, operator)) => {
-                self.used[index] = true;
-                Some(operator)
-            }
-            None => {
-                let detail = format!("no {what} that reads tensors {inputs:?}");
-                self.fault.get_or_insert_with(|| self.model.error("the graph is not the network's", detail));
-                None
-            }
-        }
+        let Some((index, operator)) = found else {
+            let detail = format!("no {what} that reads tensors {inputs:?}");
+            self.fault.get_or_insert_with(|| self.model.error("the graph is not the network's", detail));
+            return None;
+        };
+        self.used[index] = true;
+        Some(operator)
     }
 
     fn next(&mut self, what: &str, inputs: &[usize], wanted: impl Fn(&Operation) -> bool) -> usize {
