@@ -69,7 +69,7 @@ fn ellipses(width: usize, height: usize, places: &[(f32, f32)]) -> Vec<u8> {
             let (x, y) = ((index % width) as f32, (index / width) as f32);
             let inside =
                 places.iter().any(|place| ((x - place.0) / 13.0).powi(2) + ((y - place.1) / 30.0).powi(2) < 1.0);
-            let stripe = if index % width / 6 % 2 == 0 { 30 } else { 60 };
+            let stripe = if (index % width / 6).is_multiple_of(2) { 30 } else { 60 };
             if inside { [225, 170, 120] } else { [stripe, stripe + 20, 90] }
         })
         .collect()
