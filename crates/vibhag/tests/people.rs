@@ -165,6 +165,8 @@ fn skeletons(dir: &Path, run: &str) {
         .as_array()
         .unwrap()
         .iter()
+        // In view from head to foot.
+        .filter(|person| person["num_keypoints"].as_u64() >= Some(15))
         .map(|person| (person["area"].as_f64().unwrap() as u64, person["image_id"].as_u64().unwrap()))
         .collect();
     largest.sort_unstable();
