@@ -13,7 +13,7 @@ use crate::annotations::shape::mask_of;
 use crate::annotations::{AnnotationFormat, AnnotationSource, Category};
 use crate::coding::{CodingKind, MaskCoding};
 use crate::dataset::{Dataset, Sample};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::mask::MaskValue;
 use crate::split::Split;
 
@@ -88,13 +88,7 @@ pub fn from_source(root: &Path, format: &str, source: Arc<dyn AnnotationSource>)
         let name = Path::new(&entry.name).with_extension("").to_string_lossy().into_owned();
         let id = if taken.insert(name.clone()) { name } else { entry.name.clone() };
         let Some(path) = entry.path.clone() else {
-            faults.push(Fault {
-                sample: None,
-                path: root.join(&entry.name),
-                kind: FaultKind::MissingImage,
-                message: "annotated, but there is no such image".to_owned(),
-                hint: "add the image or remove its annotations".to_owned(),
-            });
+            faults.push(Fault::image_is_not_there(root.join(&entry.name)));
             continue;
         };
         images.push(index);

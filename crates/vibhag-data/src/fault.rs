@@ -41,6 +41,17 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// An image that annotations name is not at `path`.
+    pub(crate) fn image_is_not_there(path: PathBuf) -> Self {
+        Self {
+            sample: None,
+            path,
+            kind: FaultKind::MissingImage,
+            message: "annotated, but there is no such image".to_owned(),
+            hint: "add the image or remove its annotations".to_owned(),
+        }
+    }
+
     /// The fault that `error` describes, for the file `path` of `sample`.
     pub fn from_error(sample: Option<&str>, path: impl Into<PathBuf>, error: &Error) -> Self {
         let kind = match error.kind {

@@ -162,17 +162,7 @@ pub fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanRequest)
     because("optimizer.weight_decay", "norms and biases are spared".into());
     because("schedule.name", "cosine to zero with warm-up fits epochs and minutes alike".into());
     because("loop.ema_decay", "the average of weights is steadier than the last step".into());
-    let (epochs, minutes) = match (request.epochs, request.minutes) {
-        (Some(_), Some(_)) => {
-            return Err(Error::config("both epochs and minutes were given").hint("give one of --epochs and --minutes"));
-        }
-        (Some(epochs), None) => (Some(epochs), None),
-        (None, Some(minutes)) => (None, Some(minutes)),
-        (None, None) => {
-            because("loop.minutes", "default length; give --minutes or --epochs for another".into());
-            (None, Some(20.0))
-        }
-    };
+    let (epochs, minutes) = choose_length(request, 20.0, &mut because)?;
     let val_fraction = if task.has_objects() {
         objects::choose_val_fraction(fingerprint, &mut because)
     } else if is_body {
@@ -322,6 +312,24 @@ fn choose_network(
             );
             (architecture, Some("efficientnet-lite0".into()))
         }
+    }
+}
+
+/// Epochs and minutes of training as asked for, or `usual` minutes.
+fn choose_length(
+    request: &PlanRequest,
+    usual: f64,
+    because: &mut impl FnMut(&str, String),
+) -> Result<(Option<u64>, Option<f64>)> {
+    match (request.epochs, request.minutes) {
+        (Some(_), Some(_)) => {
+            Err(Error::config("both epochs and minutes were given").hint("give one of --epochs and --minutes"))
+        }
+        (None, None) => {
+            because("loop.minutes", "default length; give --minutes or --epochs for another".into());
+            Ok((None, Some(usual)))
+        }
+        asked => Ok(asked),
     }
 }
 

@@ -12,7 +12,7 @@ use vibhag_core::{ClassTable, Error, ErrorKind, Person, Result, Skeleton};
 
 use crate::coding::{CodingKind, MaskCoding};
 use crate::dataset::{Dataset, Sample};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::mask::MaskValue;
 use crate::split::Split;
 use crate::truth::People;
@@ -122,13 +122,7 @@ fn from_listing(root: &Path, format: &str, listing: Listing) -> Result<Dataset> 
     let (mut samples, mut of_sample, mut taken) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (index, image) in images.iter().enumerate() {
         let Some(path) = image.path.clone() else {
-            faults.push(Fault {
-                sample: None,
-                path: root.join(&image.name),
-                kind: FaultKind::MissingImage,
-                message: "annotated, but there is no such image".to_owned(),
-                hint: "add the image or remove its annotations".to_owned(),
-            });
+            faults.push(Fault::image_is_not_there(root.join(&image.name)));
             continue;
         };
         let name = Path::new(&image.name).with_extension("").to_string_lossy().into_owned();

@@ -11,7 +11,7 @@ use vibhag_nn::bundle::{Flips, PostProcessing, pose_maps};
 use vibhag_nn::losses::{LossConfig, PoseLoss};
 use vibhag_nn::{NetworkConfig, encoder_info};
 
-use super::{PlanRequest, STRIDE, VAL_FRACTION, choose_pretrained, to_f32};
+use super::{PlanRequest, STRIDE, VAL_FRACTION, choose_length, choose_pretrained, to_f32};
 use crate::plan::{DataPlan, EngineConfig, LoopConfig, OptimizerConfig, PLAN_VERSION, Plan, SplitPlan};
 use crate::poses::PosePlan;
 use crate::schedule::ScheduleConfig;
@@ -115,17 +115,7 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
     because("optimizer.name", "AdamW needs no tuning per data set".into());
     because("schedule.name", "cosine to zero with warm-up fits epochs and minutes alike".into());
     because("loop.ema_decay", "the average of weights is steadier than the last step".into());
-    let (epochs, minutes) = match (request.epochs, request.minutes) {
-        (Some(_), Some(_)) => {
-            return Err(Error::config("both epochs and minutes were given").hint("give one of --epochs and --minutes"));
-        }
-        (Some(epochs), None) => (Some(epochs), None),
-        (None, Some(minutes)) => (None, Some(minutes)),
-        (None, None) => {
-            because("loop.minutes", "default length; give --minutes or --epochs for another".into());
-            (None, Some(30.0))
-        }
-    };
+    let (epochs, minutes) = choose_length(request, 30.0, &mut because)?;
     let val_fraction = (VAL_IMAGES / fingerprint.usable.max(1) as f32).clamp(0.05, VAL_FRACTION);
     let val_fraction = (val_fraction * 100.0).round() / 100.0;
     because("split.val_fraction", format!("about {VAL_IMAGES} images are enough to choose the best weights"));
