@@ -89,6 +89,8 @@ impl AffinityDecoding {
 pub struct PoseReading {
     /// Every image shows one person: each keypoint is where its heat is largest, whatever the fields say.
     pub single: bool,
+    /// The image is looked at in all four quarter turns, as the network knows people upright alone.
+    pub turns: bool,
     /// A keypoint of a person to which no limb leads is where its heat is largest around the person, from this heat on; 1
     /// leaves it absent.
     pub fill: f32,
@@ -98,7 +100,7 @@ pub struct PoseReading {
 
 impl Default for PoseReading {
     fn default() -> Self {
-        Self { single: false, fill: 0.05, affinity: AffinityDecoding::default() }
+        Self { single: false, turns: false, fill: 0.05, affinity: AffinityDecoding::default() }
     }
 }
 

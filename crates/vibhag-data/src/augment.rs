@@ -118,7 +118,14 @@ impl Augmenter {
     /// # Errors
     /// As [`Prepared::new`].
     pub fn prepare(&self, image: Image, truth: impl Into<Truth>) -> Result<Prepared> {
-        Prepared::new(image, truth.into(), &self.preprocessing, self.moves(), self.ignore)
+        let (image, truth) = match (&self.poses, truth.into()) {
+            (Some(rules), Truth::People(people)) if rules.upright => {
+                let (image, people) = people::upright(image, people, &rules.skeleton)?;
+                (image, people.into())
+            }
+            (_, truth) => (image, truth),
+        };
+        Prepared::new(image, truth, &self.preprocessing, self.moves(), self.ignore)
     }
 
     /// Renders `sample` as augmented by `key`. Without augmentation this is the plain resize, or the central window.

@@ -103,7 +103,7 @@ pub struct Fingerprint {
 }
 
 /// Counts the changes to what a stored fingerprint holds: an older one is computed anew.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// Sums of one image's samples by channel, on the 0..=255 scale.
 #[derive(Debug, Clone, Default)]

@@ -85,6 +85,8 @@ pub struct PoseRules {
     pub targets: AffinityTargets,
     /// Pixels of the network's input for one value of its output, along both axes.
     pub stride: usize,
+    /// Whether images are turned by quarters so that their people stand upright.
+    pub upright: bool,
 }
 
 /// How segments become what a network learns from.

@@ -72,7 +72,7 @@ impl Engine for Burn {
     fn conv(&mut self, x: Tensor<4>, conv: &Conv2d, norm: Option<&BatchNorm>, activation: Activation) -> Tensor<4> {
         match norm {
             Some(norm) => conv_norm(conv, norm, activation, x),
-            None => ops::activate(conv.forward(x), activation),
+            None => conv.forward_activated(x, activation),
         }
     }
 

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use vibhag_core::{Error, ErrorKind, Head, Image, Keypoint, Pose, PoseReading, Result, Skeleton};
 use vibhag_imaging::exposure::stretch;
-use vibhag_imaging::pose::{Grid, PoseDecoder, PoseReader};
+use vibhag_imaging::pose::{Grid, PoseDecoder, PoseReader, Turn};
 use vibhag_imaging::resize_image;
 use vibhag_nn::bundle::{self, Flips, Manifest};
 use vibhag_nn::device::DeviceChoice;
@@ -46,10 +46,20 @@ pub struct PoseModel {
 /// Heat maps and part affinity fields of one image, from which people can be read with other values than the model's.
 #[derive(Debug, Clone)]
 pub struct PoseMaps {
+    /// One for every turn in which the image was looked at.
+    views: Vec<View>,
+    /// Width and height of the image.
+    size: [usize; 2],
+}
+
+/// The maps of the image in one turn.
+#[derive(Debug, Clone)]
+struct View {
+    turn: Turn,
     planes: Vec<f32>,
     /// Cells over the image as the network saw it.
     grid: Grid,
-    /// Pixels of the image for one of the network's input, along x and y.
+    /// Pixels of the turned image for one of the network's input, along x and y.
     pixel: [f64; 2],
 }
 
@@ -133,13 +143,28 @@ impl PoseModel {
         let pre = &self.manifest.preprocessing;
         let stretched = pre.stretch.map(|percentiles| stretch(image, percentiles));
         let image = with_channels(stretched.as_ref().unwrap_or(image), pre.channels)?;
+        let turns = if self.turns() { &Turn::ALL[..] } else { &Turn::ALL[..1] };
+        let views = turns.iter().map(|&turn| {
+            if turn.is_none() { self.view_of(&image, turn) } else { self.view_of(&turn.image(&image)?, turn) }
+        });
+        Ok(PoseMaps { views: views.collect::<Result<_>>()?, size: [image.width(), image.height()] })
+    }
+
+    /// Whether images are looked at in all four quarter turns.
+    fn turns(&self) -> bool {
+        self.manifest.postprocessing.poses.is_some_and(|reading| reading.turns)
+    }
+
+    /// The maps of an image that was turned by `turn`.
+    fn view_of(&self, image: &Image, turn: Turn) -> Result<View> {
+        let pre = &self.manifest.preprocessing;
         let [width, height] = self.size_for(image.width(), image.height());
         let resized = if [width, height] == [image.width(), image.height()] {
             None
         } else {
-            Some(resize_image(&image, width, height)?)
+            Some(resize_image(image, width, height)?)
         };
-        let seen = resized.as_ref().unwrap_or(&image);
+        let seen = resized.as_ref().unwrap_or(image);
         let [padded_height, padded_width] = [height, width].map(|side| side.next_multiple_of(self.network.stride()));
         let mut input = Vec::with_capacity(padded_height * padded_width * pre.channels);
         append_region(seen, pre, (0, 0), (padded_height, padded_width), &mut input);
@@ -150,7 +175,7 @@ impl PoseModel {
         let inside = rows.filter(|(row, _)| row % (padded_height / stride) < grid.height);
         let planes = inside.flat_map(|(_, row)| row[..grid.width].iter().copied()).collect();
         let pixel = [image.width() as f64 / width as f64, image.height() as f64 / height as f64];
-        Ok(PoseMaps { planes, grid, pixel })
+        Ok(View { turn, planes, grid, pixel })
     }
 
     /// Width and height at which the network sees an image.
@@ -219,6 +244,14 @@ impl PoseMaps {
     /// # Errors
     /// When the reader is for another number of maps.
     pub fn read(&self, reader: &PoseReader) -> Result<Vec<Pose>> {
+        let turns = self.views.iter().map(|view| view.read(reader, self.size)).collect::<Result<Vec<_>>>()?;
+        Ok(if let [_] = turns.as_slice() { turns.into_iter().flatten().collect() } else { reader.merge(turns) })
+    }
+}
+
+impl View {
+    /// The people that `reader` finds, in pixels of the image of `size` (width, height) before the turn.
+    fn read(&self, reader: &PoseReader, size: [usize; 2]) -> Result<Vec<Pose>> {
         let mut poses = reader.decode(&self.planes, &self.grid)?;
         for keypoint in poses.iter_mut().flat_map(|pose| &mut pose.keypoints).filter(|keypoint| keypoint.is_present()) {
             // Between the centres of pixels of two sizes, counted from the same corner.
@@ -226,7 +259,11 @@ impl PoseMaps {
             *keypoint =
                 Keypoint { x: moved(keypoint.x, self.pixel[0]), y: moved(keypoint.y, self.pixel[1]), ..*keypoint };
         }
-        Ok(poses)
+        if self.turn.is_none() {
+            return Ok(poses);
+        }
+        let turned = self.turn.size(size);
+        Ok(poses.iter().map(|pose| self.turn.back().pose(pose, turned)).collect())
     }
 }
 
@@ -318,6 +355,26 @@ mod tests {
         for (pose, other) in found.iter().zip(&other) {
             let back = other.mirrored(&skeleton(), width).unwrap();
             for (a, b) in pose.keypoints.iter().zip(&back.keypoints) {
+                assert!((a.x - b.x).abs() < 1e-2 && (a.y - b.y).abs() < 1e-2, "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_turned_image_has_the_turned_poses_where_all_turns_are_looked_at() {
+        let (manifest, network) = parts(1.0);
+        let reading = PoseReading { single: true, turns: true, fill: 0.0, ..PoseReading::default() };
+        let options = PoseOptions { reading: Some(reading), ..PoseOptions::default() };
+        let model = PoseModel::from_parts(manifest, network, options).unwrap();
+        let picture = image(64, 32);
+        let found = model.poses_of(&picture).unwrap();
+        assert_eq!(found.len(), 1);
+        for turn in Turn::ALL {
+            let turned = turn.image(&picture).unwrap();
+            let other = model.poses_of(&turned).unwrap();
+            let back = turn.back().pose(&other[0], [turned.width(), turned.height()]);
+            assert!((back.score - found[0].score).abs() < 1e-5);
+            for (a, b) in found[0].keypoints.iter().zip(&back.keypoints) {
                 assert!((a.x - b.x).abs() < 1e-2 && (a.y - b.y).abs() < 1e-2, "{a:?} {b:?}");
             }
         }

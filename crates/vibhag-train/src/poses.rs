@@ -22,6 +22,10 @@ pub struct PosePlan {
     pub sigma: f64,
     /// How far a limb's field reaches to all sides of the line between its keypoints, likewise.
     pub limb_width: f64,
+    /// Whether images are turned by quarters so that their people stand upright, in training and validation; prediction
+    /// then looks at all four turns.
+    #[serde(default)]
+    pub upright: bool,
     /// What wrong maps cost.
     pub loss: PoseLoss,
     /// Keypoints and limbs.
@@ -32,7 +36,7 @@ impl PosePlan {
     /// How the loader makes targets of people.
     pub fn rules(&self) -> PoseRules {
         let targets = AffinityTargets { sigma: self.sigma, limb_width: self.limb_width, background: false };
-        PoseRules { skeleton: self.skeleton.clone(), targets, stride: Head::Pose.stride() }
+        PoseRules { skeleton: self.skeleton.clone(), targets, stride: Head::Pose.stride(), upright: self.upright }
     }
 }
 
@@ -50,6 +54,11 @@ pub(crate) fn validate(plan: &Plan) -> Result<()> {
             .hint("use network.head = \"pose\", without objects and postprocessing.grouping"));
     }
     PoseReader::new(&pose.skeleton, *reading)?;
+    if pose.upright && !reading.turns {
+        return Err(Error::config("a network that learns people upright alone finds no others in an unturned image")
+            .at("pose.upright = true, postprocessing.poses.turns = false")
+            .hint("set postprocessing.poses.turns = true, or pose.upright = false"));
+    }
     let (maps, given) = (pose_maps(&pose.skeleton), plan.network.out_channels);
     if given != maps {
         return Err(Error::config(format!(

@@ -147,7 +147,7 @@ fn extra(run: &RunReport<'_>) -> Vec<(String, String)> {
         };
         rows.push(("grouping, tuned on the validation images".to_owned(), values));
     }
-    if let Some(PoseReading { single, fill, affinity }) = run.tuned_poses {
+    if let Some(PoseReading { single, fill, affinity, .. }) = run.tuned_poses {
         let values = if single {
             format!("one person an image, fill {fill}")
         } else {

@@ -1,7 +1,7 @@
 //! People as they are seen in a rendered window: keypoints go where the pixels go.
 
 use vibhag_core::{Error, ErrorKind, Image, Keypoint, LabelMap, Person, Pose, Result, Skeleton};
-use vibhag_imaging::pose::{Area, Grid, Region, unlabelled};
+use vibhag_imaging::pose::{Area, Grid, Region, Turn, unlabelled};
 use vibhag_imaging::{Affine, resize_image, warp_labels};
 
 use super::{Augmenter, Key, Prepared, Rendering};
@@ -87,6 +87,28 @@ fn moved_box([left, top, width, height]: [f64; 4], map: &Affine) -> [f64; 4] {
     [low.0, low.1, high.0 - low.0, high.1 - low.1]
 }
 
+/// Image and people turned by quarters so that most of the people are nearest to upright; as they are where nobody's trunk
+/// is labelled.
+pub(super) fn upright(image: Image, people: People, skeleton: &Skeleton) -> Result<(Image, People)> {
+    let own: Vec<Turn> = people.people.iter().filter_map(|person| Turn::upright(&person.pose, skeleton)).collect();
+    let votes = |turn: &Turn| own.iter().filter(|other| *other == turn).count();
+    // Of equal votes the first turn wins, which is none.
+    let Some(turn) = Turn::ALL.into_iter().rev().max_by_key(votes).filter(|turn| !turn.is_none()) else {
+        return Ok((image, people));
+    };
+    let size = [people.width, people.height];
+    let [width, height] = turn.size(size);
+    let moved = |person: &Person| {
+        let [left, top, across, down] = person.bounds;
+        let (a, b) = (turn.place([left, top], size), turn.place([left + across, top + down], size));
+        let low = [a[0].min(b[0]), a[1].min(b[1])];
+        let bounds = [low[0], low[1], (a[0] - b[0]).abs(), (a[1] - b[1]).abs()];
+        Person { pose: turn.pose(&person.pose, size), bounds, ..*person }
+    };
+    let people = People { width, height, people: people.people.iter().map(moved).collect() };
+    Ok((turn.image(&image)?, people))
+}
+
 /// Image and people at the size at which the network sees them, where that is smaller: once, and without the aliasing of
 /// a warp that shrinks.
 pub(super) fn shrunk(image: Image, people: People, scale: f32) -> Result<(Image, People)> {
@@ -150,7 +172,12 @@ mod tests {
 
     fn rules() -> PoseRules {
         let skeleton = Skeleton::custom("arms", &["nose", "left_wrist", "right_wrist"], &[[0, 1], [0, 2]]).unwrap();
-        PoseRules { skeleton, targets: AffinityTargets { sigma: 4.0, limb_width: 4.0, background: false }, stride: 4 }
+        PoseRules {
+            skeleton,
+            targets: AffinityTargets { sigma: 4.0, limb_width: 4.0, background: false },
+            stride: 4,
+            upright: false,
+        }
     }
 
     /// A black image with a spot of its own colour at each keypoint: red nose, green left wrist, blue right wrist.
@@ -224,6 +251,30 @@ mod tests {
             }
         }
         assert!(seen > 60 && mirrored > seen / 4 && mirrored < 3 * seen / 4, "{mirrored} of {seen}");
+    }
+
+    #[test]
+    fn people_are_turned_upright_with_their_pixels() {
+        let skeleton = Skeleton::custom("trunk", &["neck", "left_hip", "right_hip"], &[[0, 1], [0, 2]]).unwrap();
+        let (image, people) = drawn();
+        // The neck, red, is at the top; green and blue hips are below it: upright as drawn.
+        let same = upright(image.clone(), people.clone(), &skeleton).unwrap();
+        assert_eq!(same, (image.clone(), people.clone()));
+        for turn in Turn::ALL.into_iter().skip(1) {
+            let size = [image.width(), image.height()];
+            let [width, height] = turn.size(size);
+            let mut fallen = People { width, height, people: people.people.clone() };
+            fallen.people[0].pose = turn.pose(&people.people[0].pose, size);
+            let (corner, other) = (turn.place([20.0, 20.0], size), turn.place([70.0, 60.0], size));
+            let low = [corner[0].min(other[0]), corner[1].min(other[1])];
+            fallen.people[0].bounds = [low[0], low[1], (corner[0] - other[0]).abs(), (corner[1] - other[1]).abs()];
+            assert_eq!(upright(turn.image(&image).unwrap(), fallen, &skeleton).unwrap(), same);
+        }
+        let mut unlabelled = people;
+        unlabelled.people[0].pose.keypoints.fill(Keypoint::ABSENT);
+        let fallen = Turn::ALL[1].image(&image).unwrap();
+        unlabelled = People { width: fallen.width(), height: fallen.height(), ..unlabelled };
+        assert_eq!(upright(fallen.clone(), unlabelled.clone(), &skeleton).unwrap(), (fallen, unlabelled));
     }
 
     #[test]

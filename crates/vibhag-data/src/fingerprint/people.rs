@@ -1,7 +1,8 @@
 //! What one look tells of annotated people.
 
 use serde::{Deserialize, Serialize};
-use vibhag_core::{Result, Skeleton};
+use vibhag_core::{Pose, Result, Skeleton};
+use vibhag_imaging::pose::Turn;
 
 use super::{SampleRecord, sorted};
 use crate::dataset::{Dataset, check_people_size, people_hash};
@@ -13,6 +14,8 @@ pub struct PersonRecord {
     pub keypoints: u32,
     /// Longer side of the box around them in pixels; 0 without any.
     pub extent: f32,
+    /// Whether it leans by more than 45 degrees, so that quarter turns bring it nearer to upright.
+    pub turned: bool,
     /// A group of people that nobody told apart.
     pub crowd: bool,
 }
@@ -49,6 +52,8 @@ pub struct PeopleSummary {
     pub median_extent: u32,
     /// The same, below which 95 of 100 people stay.
     pub extent_95: u32,
+    /// Labelled people who lean by more than 45 degrees.
+    pub turned: usize,
 }
 
 /// People with fewer labelled keypoints say nothing of the size of people.
@@ -65,12 +70,16 @@ pub(super) fn count_people(
     check_people_size(size, &people, &dataset.samples[index].image)?;
     record.mask_hash = people_hash(&people);
     record.class_pixels = vec![0; dataset.classes.len()];
+    let skeleton = dataset.poses().map(|poses| poses.skeleton());
+    let leans =
+        |pose: &Pose| skeleton.and_then(|skeleton| Turn::upright(pose, skeleton)).is_some_and(|turn| !turn.is_none());
     record.people = people
         .people
         .iter()
         .map(|person| PersonRecord {
             keypoints: person.pose.present() as u32,
             extent: person.pose.bounds().map_or(0.0, |[.., width, height]| width.max(height) as f32),
+            turned: leans(&person.pose),
             crowd: person.crowd,
         })
         .collect();
@@ -100,5 +109,6 @@ pub(super) fn summarize_people(skeleton: &Skeleton, samples: &[&SampleRecord]) -
         labelled_keypoints: all().filter(|person| person.is_labelled()).map(|person| person.keypoints as usize).sum(),
         median_extent: at(0.5),
         extent_95: at(0.95),
+        turned: all().filter(|person| person.is_labelled() && person.turned).count(),
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! [`AffinityTargets`] draws heat maps of keypoints and part affinity fields, [`unlabelled`] marks what a loss must not
 //! count. A [`PoseDecoder`] reads people from predicted maps: [`AffinityDecoder`] as OpenPose does, and
-//! [`DisplacementDecoder`] as PersonLab and PoseNet do; [`PoseReader`] completes what fields alone leave out. [`oks`] says how alike two poses are; by it [`Tracker`] gives people
-//! the same number in all frames, and [`PoseSmoother`] takes the trembling away. [`part_people`] parts a mask of people
-//! between their skeletons.
+//! [`DisplacementDecoder`] as PersonLab and PoseNet do; [`PoseReader`] completes what fields alone leave out. [`oks`] says
+//! how alike two poses are; by it [`Tracker`] gives people the same number in all frames, and [`PoseSmoother`] takes the
+//! trembling away. A [`Turn`] brings people upright. [`part_people`] parts a mask of people between their skeletons.
 //!
 //! Everything works on slices in row-major order, one plane after the other. Positions are those of pixel centres, so
 //! pixel `(x, y)` lies at `(x, y)`; a [`Grid`] says where the cells of the maps lie. Results do not depend on the number of
@@ -20,6 +20,7 @@ mod similarity;
 mod smooth;
 mod targets;
 mod track;
+mod turn;
 mod unlabelled;
 
 use std::cmp::Ordering;
@@ -36,6 +37,7 @@ pub use similarity::oks;
 pub use smooth::PoseSmoother;
 pub use targets::AffinityTargets;
 pub use track::{TrackParams, Tracker};
+pub use turn::Turn;
 pub use unlabelled::{Area, Region, unlabelled};
 
 /// How people are read from a network's maps.

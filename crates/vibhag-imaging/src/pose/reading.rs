@@ -4,10 +4,12 @@
 use vibhag_core::{Keypoint, Pose, PoseReading, Result, Skeleton};
 
 use super::affinity::{Peak, find_peaks};
-use super::{AffinityDecoder, Grid, PoseDecoder, check_planes, sort_by_score};
+use super::{AffinityDecoder, Grid, PoseDecoder, by_score, check_planes, sort_by_score};
 
 /// How far around a person, in shares of the longer side of its box, a keypoint that no limb reached is looked for.
 const AROUND: f64 = 0.75;
+/// People of two turns whose boxes overlap by more (intersection over union) are one.
+const SAME: f64 = 0.4;
 
 /// Reads people as [`AffinityDecoder`] does from maps without a background, then completes them; or one person from the
 /// largest heats alone.
@@ -48,6 +50,26 @@ impl PoseReader {
         let score = keypoints.iter().map(|keypoint| keypoint.score).sum::<f32>() / self.keypoints as f32;
         let pose = Pose { keypoints, score, id: None };
         if pose.present() >= self.reading.affinity.min_keypoints.max(1) { vec![pose] } else { Vec::new() }
+    }
+
+    /// The people of an image that was read in several turns, all in its own pixels: the one with the highest score where
+    /// every image shows one, else everybody, but of people whom several turns show the one with the highest score.
+    pub fn merge(&self, turns: Vec<Vec<Pose>>) -> Vec<Pose> {
+        let mut all: Vec<(usize, Pose)> = turns
+            .into_iter()
+            .enumerate()
+            .flat_map(|(turn, poses)| poses.into_iter().map(move |pose| (turn, pose)))
+            .collect();
+        all.sort_by(|(_, a), (_, b)| by_score(a, b));
+        let mut kept: Vec<(usize, Pose)> = Vec::new();
+        for (turn, pose) in all {
+            // Where one turn tells two people apart, another that does not know better leaves them be.
+            let is_seen = |(other, known): &(usize, Pose)| *other != turn && overlap(known, &pose) > SAME;
+            if !(self.reading.single && !kept.is_empty() || kept.iter().any(is_seen)) {
+                kept.push((turn, pose));
+            }
+        }
+        kept.into_iter().map(|(_, pose)| pose).collect()
     }
 
     fn complete(&self, poses: &mut [Pose], planes: &[f32], grid: &Grid) {
@@ -103,6 +125,18 @@ fn placed(peak: &Peak, grid: &Grid) -> Keypoint {
     Keypoint::found(grid.pixel(f64::from(peak.x)), grid.pixel(f64::from(peak.y)), peak.score)
 }
 
+/// Intersection over union of the boxes around two poses.
+fn overlap(a: &Pose, b: &Pose) -> f64 {
+    let (Some(a), Some(b)) = (a.bounds(), b.bounds()) else { return 0.0 };
+    let shared = |axis: usize| {
+        let end = (a[axis] + a[axis + 2]).min(b[axis] + b[axis + 2]);
+        (end - a[axis].max(b[axis])).max(0.0)
+    };
+    let both = shared(0) * shared(1);
+    let either = a[2] * a[3] + b[2] * b[3] - both;
+    if either > 0.0 { both / either } else { 0.0 }
+}
+
 fn is_around(place: &Keypoint, [left, top, width, height]: [f64; 4]) -> bool {
     let margin = AROUND * width.max(height);
     (left - margin..=left + width + margin).contains(&place.x)
@@ -147,6 +181,30 @@ mod tests {
             assert_eq!(pose.present(), 4);
             assert!((pose.keypoints[3].x - (left + 42.0)).abs() < 0.5, "{:?}", pose.keypoints[3]);
         }
+    }
+
+    #[test]
+    fn people_whom_several_turns_show_are_kept_once() {
+        let scored = |left: f64, width: f64, score: f32| {
+            let keypoints = [[left, 0.0], [left + width, 20.0]].map(|[x, y]| Keypoint::found(x, y, score)).to_vec();
+            Pose { keypoints, score, id: None }
+        };
+        let turns = || {
+            vec![
+                // Two people, who overlap.
+                vec![scored(0.0, 20.0, 0.9), scored(4.0, 20.0, 0.6)],
+                // The first again, and one that the first turn does not show.
+                vec![scored(1.0, 20.0, 0.8), scored(100.0, 20.0, 0.7)],
+                Vec::new(),
+            ]
+        };
+        let merged = |single: bool| {
+            let reading = PoseReading { single, ..PoseReading::default() };
+            let found = PoseReader::new(&chain(), reading).unwrap().merge(turns());
+            found.iter().map(|pose| pose.score).collect::<Vec<_>>()
+        };
+        assert_eq!(merged(false), [0.9, 0.7, 0.6]);
+        assert_eq!(merged(true), [0.9]);
     }
 
     #[test]

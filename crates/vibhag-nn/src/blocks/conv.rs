@@ -5,7 +5,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 use vibhag_core::Result;
 
-use crate::ops;
+use crate::ops::{self, Activation};
 
 /// How the border is filled with zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +96,16 @@ impl Conv2d {
     /// Convolves [N, C, H, W] into [N, O, H', W'].
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.apply(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+
+    /// Convolves, then applies the activation: bias and activation in one pass over the memory, forward and backward.
+    pub fn forward_activated(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let Some(bias) = self.bias.as_ref().filter(|_| activation != Activation::Identity) else {
+            return ops::activate(self.forward(x), activation);
+        };
+        let (x, bias) = (self.apply(x, self.weight.val(), None), bias.val());
+        let ones = Tensor::ones(bias.dims(), &x.device());
+        ops::affine_act(x, ones, bias, activation)
     }
 
     /// Convolves with other numbers in place of the layer's own, for folded normalisation.

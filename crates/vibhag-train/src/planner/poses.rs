@@ -35,6 +35,8 @@ const VAL_IMAGES: f32 = 40.0;
 /// Deviation of the heat and reach of the fields, in shares of the median person. OpenPose's heat has 3 of 100; a wider
 /// one is learnt from fewer images.
 const SIGMA: f64 = 0.045;
+/// Share of people who lean by more than 45 degrees from which on all are turned upright.
+const TURNED: f32 = 0.2;
 /// Widths of the decoder and of the second stage: at a quarter of the resolution they cost as much as the encoder.
 const DECODER: [usize; 3] = [96, 96, 96];
 const STAGE_WIDTH: usize = 64;
@@ -136,7 +138,18 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
             format!("up to {} people an image: fields say which keypoints belong together", people.most_per_image)
         },
     );
-    let reading = PoseReading { single, affinity: AffinityDecoding::eager(), ..PoseReading::default() };
+    let upright = single && people.turned as f32 >= TURNED * people.count as f32;
+    if upright {
+        because(
+            "pose.upright",
+            format!(
+                "{} of {} people lean by more than 45 degrees: turned upright they are learnt faster, and prediction looks \
+                 at all four turns of an image",
+                people.turned, people.count
+            ),
+        );
+    }
+    let reading = PoseReading { single, turns: upright, affinity: AffinityDecoding::eager(), ..PoseReading::default() };
 
     let plan = Plan {
         version: PLAN_VERSION,
@@ -157,7 +170,7 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
         pretrained,
         loss: LossConfig { terms: Vec::new(), ..LossConfig::default() },
         objects: None,
-        pose: Some(PosePlan { sigma, limb_width: sigma, loss: PoseLoss::default(), skeleton }),
+        pose: Some(PosePlan { sigma, limb_width: sigma, upright, loss: PoseLoss::default(), skeleton }),
         augment: AugmentConfig {
             affine_probability: 0.9,
             rotate_degrees: 40.0,

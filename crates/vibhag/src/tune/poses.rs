@@ -78,7 +78,7 @@ fn candidates(usual: PoseReading) -> Vec<PoseReading> {
     ];
     let mut found = vec![usual];
     for fill in [0.005, 0.02, 0.05, 0.15] {
-        found.extend(affinities.map(|affinity| PoseReading { single: false, fill, affinity }));
+        found.extend(affinities.map(|affinity| PoseReading { single: false, fill, affinity, ..usual }));
         if usual.single {
             found.push(PoseReading { fill, ..usual });
         }
