@@ -87,8 +87,11 @@ impl AffinityDecoding {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PoseReading {
-    /// Every image shows one person: each keypoint is where its heat is largest, whatever the fields say.
+    /// Every image shows one person: the best choice of one peak of heat for each keypoint along the limbs.
     pub single: bool,
+    /// How far apart, in pixels of the network's input, two keypoints of a limb of a single person lie at most, beyond which
+    /// a choice costs; 0 where that is not known.
+    pub reach: f32,
     /// The image is looked at in all four quarter turns, as the network knows people upright alone.
     pub turns: bool,
     /// A keypoint of a person to which no limb leads is where its heat is largest around the person, from this heat on; 1
@@ -100,7 +103,7 @@ pub struct PoseReading {
 
 impl Default for PoseReading {
     fn default() -> Self {
-        Self { single: false, turns: false, fill: 0.05, affinity: AffinityDecoding::default() }
+        Self { single: false, reach: 0.0, turns: false, fill: 0.05, affinity: AffinityDecoding::default() }
     }
 }
 
@@ -110,6 +113,7 @@ impl PoseReading {
     /// # Errors
     /// Names the value that is not.
     pub fn validate(&self) -> Result<()> {
+        check("reach", self.reach, (0.0..=100_000.0).contains(&self.reach))?;
         check("fill", self.fill, (0.0..=1.0).contains(&self.fill))?;
         self.affinity.validate()
     }

@@ -17,6 +17,7 @@ mod one_euro;
 mod parting;
 mod reading;
 mod similarity;
+mod single;
 mod smooth;
 mod targets;
 mod track;

@@ -4,6 +4,7 @@
 use vibhag_core::{Keypoint, Pose, PoseReading, Result, Skeleton};
 
 use super::affinity::{Peak, find_peaks};
+use super::single::SinglePerson;
 use super::{AffinityDecoder, Grid, PoseDecoder, by_score, check_planes, sort_by_score};
 
 /// How far around a person, in shares of the longer side of its box, a keypoint that no limb reached is looked for.
@@ -11,14 +12,15 @@ const AROUND: f64 = 0.75;
 /// People of two turns whose boxes overlap by more (intersection over union) are one.
 const SAME: f64 = 0.4;
 
-/// Reads people as [`AffinityDecoder`] does from maps without a background, then completes them; or one person from the
-/// largest heats alone.
+/// Reads people as [`AffinityDecoder`] does from maps without a background, then completes them; or one person, as
+/// the best choice of peaks along its limbs.
 ///
 /// A limb whose field is weak, as of a network that has seen few images, leaves its far keypoint without a person though
 /// the heat shows it. Such a keypoint is given to the best person near it that lacks it.
 #[derive(Debug, Clone)]
 pub struct PoseReader {
     affinity: AffinityDecoder,
+    person: SinglePerson,
     keypoints: usize,
     reading: PoseReading,
 }
@@ -31,7 +33,7 @@ impl PoseReader {
     pub fn new(skeleton: &Skeleton, reading: PoseReading) -> Result<Self> {
         reading.validate()?;
         let affinity = AffinityDecoder::new(skeleton, false, reading.affinity)?;
-        Ok(Self { affinity, keypoints: skeleton.len(), reading })
+        Ok(Self { affinity, person: SinglePerson::new(skeleton), keypoints: skeleton.len(), reading })
     }
 
     /// The peaks of a keypoint's heat from the least heat of a completion on.
@@ -41,14 +43,8 @@ impl PoseReader {
     }
 
     fn single(&self, planes: &[f32], grid: &Grid) -> Vec<Pose> {
-        let highest = |keypoint: usize| {
-            let peaks = self.peaks(planes, grid, keypoint);
-            let best = peaks.iter().copied().reduce(|best, peak| if peak.score > best.score { peak } else { best });
-            best.map_or(Keypoint::ABSENT, |peak| placed(&peak, grid))
-        };
-        let keypoints: Vec<Keypoint> = (0..self.keypoints).map(highest).collect();
-        let score = keypoints.iter().map(|keypoint| keypoint.score).sum::<f32>() / self.keypoints as f32;
-        let pose = Pose { keypoints, score, id: None };
+        let peaks: Vec<Vec<Peak>> = (0..self.keypoints).map(|keypoint| self.peaks(planes, grid, keypoint)).collect();
+        let pose = self.person.choose(&peaks, self.affinity.fields(planes, grid), grid, self.reading.reach);
         if pose.present() >= self.reading.affinity.min_keypoints.max(1) { vec![pose] } else { Vec::new() }
     }
 
@@ -80,7 +76,7 @@ impl PoseReader {
                 continue;
             }
             let mut places: Vec<Keypoint> =
-                self.peaks(planes, grid, keypoint).iter().map(|peak| placed(peak, grid)).collect();
+                self.peaks(planes, grid, keypoint).iter().map(|peak| peak.placed(grid)).collect();
             let same = |a: &Keypoint, b: &Keypoint| (a.x - b.x).hypot(a.y - b.y) < grid.stride;
             places.retain(|place| {
                 !poses.iter().any(|pose| {
@@ -119,10 +115,6 @@ impl PoseDecoder for PoseReader {
         sort_by_score(&mut poses);
         Ok(poses)
     }
-}
-
-fn placed(peak: &Peak, grid: &Grid) -> Keypoint {
-    Keypoint::found(grid.pixel(f64::from(peak.x)), grid.pixel(f64::from(peak.y)), peak.score)
 }
 
 /// Intersection over union of the boxes around two poses.
@@ -208,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_person_is_where_heat_is_largest() {
+    fn a_single_person_is_where_heat_is() {
         let (mut planes, grid) = maps(&[person(10.0)]);
         planes[4 * grid.cells()..].fill(0.0);
         let reading = PoseReading { single: true, ..PoseReading::default() };

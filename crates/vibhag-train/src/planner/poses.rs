@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vibhag_core::{AffinityDecoding, Error, Geometry, Head, PoseReading, Preprocessing, Result, Task};
+use vibhag_core::{AffinityDecoding, Error, Geometry, Head, PoseReading, Preprocessing, Result, Skeleton, Task};
 use vibhag_data::augment::AugmentConfig;
 use vibhag_data::dataset::Dataset;
 use vibhag_data::fingerprint::{Fingerprint, PeopleSummary};
@@ -35,6 +35,11 @@ const VAL_IMAGES: f32 = 40.0;
 /// Deviation of the heat and reach of the fields, in shares of the median person. OpenPose's heat has 3 of 100; a wider
 /// one is learnt from fewer images.
 const SIGMA: f64 = 0.045;
+/// Name of the weights that have learnt people's keypoints, and of their skeleton.
+const KEYPOINT_WEIGHTS: &str = "coco-keypoints";
+const POSENET_SKELETON: &str = "coco-17";
+/// Length of the longest limbs, in shares of the extent of the median person.
+const REACH: f32 = 0.5;
 /// Share of people who lean by more than 45 degrees from which on all are turned upright.
 const TURNED: f32 = 0.2;
 /// Widths of the decoder and of the second stage: at a quarter of the resolution they cost as much as the encoder.
@@ -74,6 +79,7 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
     let batch = ((BATCH_PIXELS / (crop * crop) as f64).round() as usize).clamp(2, 16).min(fingerprint.usable);
     because("loop.batch", format!("{batch} windows of {crop}x{crop} fit the time and memory of a small machine"));
 
+    let channels = fingerprint.channels;
     let architecture = request.architecture.clone().unwrap_or_else(|| "fpn".to_owned());
     if architecture != "fpn" {
         return Err(Error::config(format!(
@@ -82,7 +88,8 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
         .hint("leave --arch out, or use fpn"));
     }
     let encoder = match (&request.architecture, &request.encoder) {
-        (None, None) => Some("efficientnet-lite0".to_owned()),
+        (None, None) if request.pretrained.as_deref() == Some("none") => Some("efficientnet-lite0".to_owned()),
+        (None, None) => Some(choose_encoder(&skeleton, channels, &mut because).to_owned()),
         (_, encoder) => encoder.clone(),
     };
     because(
@@ -92,7 +99,6 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
             .into(),
     );
     let pretrained = choose_pretrained(encoder.as_deref(), request, &mut because);
-    let channels = fingerprint.channels;
     let mut network = NetworkConfig::new(&architecture, encoder.as_deref(), channels, pose_maps(&skeleton))?;
     network.head = Head::Pose;
     (network.decoder_channels, network.head_width, network.stages) = (DECODER.to_vec(), STAGE_WIDTH, 2);
@@ -114,6 +120,10 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
         "people lean and turn: rotations up to 40 degrees, sizes from 0.7 to 1.3, mirror images with the sides swapped"
             .into(),
     );
+    let encoder_factor = if pretrained == KEYPOINT_WEIGHTS { 0.05 } else { 0.5 };
+    if pretrained == KEYPOINT_WEIGHTS {
+        because("optimizer.encoder_factor", "weights that know the subject should change little".into());
+    }
     because("optimizer.name", "AdamW needs no tuning per data set".into());
     because("schedule.name", "cosine to zero with warm-up fits epochs and minutes alike".into());
     because("loop.ema_decay", "the average of weights is steadier than the last step".into());
@@ -130,10 +140,14 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
         },
     );
     let single = people.most_per_image <= 1;
+    let reach = (REACH * people.median_extent as f32 * scale).round();
     because(
         "postprocessing.poses",
         if single {
-            "no image shows more than one labelled person: each keypoint is where its heat is largest".to_owned()
+            format!(
+                "no image shows more than one labelled person: the best choice of a peak for each keypoint, by heat, fields \
+                 and limbs of at most {reach} pixels"
+            )
         } else {
             format!("up to {} people an image: fields say which keypoints belong together", people.most_per_image)
         },
@@ -149,7 +163,8 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
             ),
         );
     }
-    let reading = PoseReading { single, turns: upright, affinity: AffinityDecoding::eager(), ..PoseReading::default() };
+    let reading =
+        PoseReading { single, reach, turns: upright, affinity: AffinityDecoding::eager(), ..PoseReading::default() };
 
     let plan = Plan {
         version: PLAN_VERSION,
@@ -185,7 +200,7 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
         optimizer: OptimizerConfig {
             name: "adamw".into(),
             learning_rate: 2e-3,
-            encoder_factor: 0.5,
+            encoder_factor,
             weight_decay: 1e-2,
             momentum: 0.9,
             beta2: 0.999,
@@ -211,6 +226,22 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
     };
     plan.validate()?;
     Ok(plan)
+}
+
+/// The encoder whose weights know most of the subject.
+fn choose_encoder(skeleton: &Skeleton, channels: usize, because: &mut impl FnMut(&str, String)) -> &'static str {
+    let of_people = Skeleton::named(POSENET_SKELETON)
+        .map_or(0, |known| skeleton.keypoints.iter().filter(|name| known.index(name).is_some()).count());
+    if channels == 3 && 2 * of_people >= skeleton.len() {
+        because(
+            "network.encoder",
+            format!("its weights have learnt {of_people} of the {} keypoints on COCO's people", skeleton.len()),
+        );
+        "mobilenet-v1"
+    } else {
+        because("network.encoder", "features of ImageNet, as keypoints of this kind are new to every encoder".into());
+        "efficientnet-lite0"
+    }
 }
 
 /// How much images are magnified so that the median person is easy to read, while large people still fit into a window.
@@ -269,6 +300,17 @@ mod tests {
         assert_eq!([scale(120, 154), scale(100, 400), scale(60, 100), scale(1200, 2000)], [1.25, 1.0, 2.0, 0.125]);
         let crop = |most, scale| choose_crop(&people(100, most), scale, &mut |_, _| {});
         assert_eq!([crop(154, 1.25), crop(400, 1.0), crop(50, 1.0)], [256, 448, 128]);
+    }
+
+    #[test]
+    fn weights_that_know_the_keypoints_are_preferred() {
+        let of = |skeleton: &Skeleton, channels| choose_encoder(skeleton, channels, &mut |_, _| {});
+        let lsp = Skeleton::named("lsp-14").unwrap();
+        let horse = Skeleton::custom("horse", &["muzzle", "withers", "tail", "left_hoof"], &[[0, 1]]).unwrap();
+        assert_eq!(
+            [of(&lsp, 3), of(&lsp, 1), of(&horse, 3)],
+            ["mobilenet-v1", "efficientnet-lite0", "efficientnet-lite0"]
+        );
     }
 
     #[test]

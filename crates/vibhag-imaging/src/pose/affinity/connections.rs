@@ -7,12 +7,12 @@ use crate::pose::Grid;
 
 /// A part affinity field.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Field<'a> {
+pub(in crate::pose) struct Field<'a> {
     /// To the right.
-    pub(super) x: &'a [f32],
+    pub(in crate::pose) x: &'a [f32],
     /// Down.
-    pub(super) y: &'a [f32],
-    pub(super) grid: &'a Grid,
+    pub(in crate::pose) y: &'a [f32],
+    pub(in crate::pose) grid: &'a Grid,
 }
 
 /// Two keypoints that a limb joins, by their places among the peaks.
@@ -97,6 +97,24 @@ fn line_score(field: &Field<'_>, a: Peak, b: Peak, parameters: &AffinityDecoding
 }
 
 impl Field<'_> {
+    /// The mean over `samples` points from one peak to another of the field in that direction; 0 where they are one point
+    /// or the field is no number.
+    pub(in crate::pose) fn mean_along(&self, from: Peak, to: Peak, samples: usize) -> f32 {
+        let (dx, dy) = (to.x - from.x, to.y - from.y);
+        let length = dx.hypot(dy);
+        if length <= 1e-6 || samples == 0 {
+            return 0.0;
+        }
+        let sum: f32 = (0..samples)
+            .map(|sample| {
+                let along = (sample as f32 + 0.5) / samples as f32;
+                let [x, y] = self.at(from.x + along * dx, from.y + along * dy);
+                (dx * x + dy * y) / length
+            })
+            .sum();
+        if sum.is_finite() { sum / samples as f32 } else { 0.0 }
+    }
+
     /// The field between the four cells around a position.
     fn at(&self, x: f32, y: f32) -> [f32; 2] {
         let (width, height) = (self.grid.width, self.grid.height);

@@ -15,7 +15,8 @@ use vibhag_core::{AffinityDecoding, Error, Pose, Result, Skeleton};
 
 use super::{Grid, PoseDecoder, check_planes, sort_by_score};
 use assembly::assemble;
-use connections::{Connection, Field, connect};
+pub(super) use connections::Field;
+use connections::{Connection, connect};
 pub(super) use peaks::{Peak, find_peaks};
 
 /// Values below which the heat maps, and pairs of keypoints below which the fields, stay on the calling thread.
@@ -55,6 +56,11 @@ impl AffinityDecoder {
         Ok(Self { skeleton: skeleton.clone(), background, parameters, is_foot })
     }
 
+    /// The planes of the fields.
+    pub(super) fn fields<'a>(&self, planes: &'a [f32], grid: &Grid) -> &'a [f32] {
+        &planes[self.first_field() * grid.cells()..]
+    }
+
     /// The plane of the first field.
     fn first_field(&self) -> usize {
         self.skeleton.len() + usize::from(self.background)
@@ -72,7 +78,7 @@ impl AffinityDecoder {
     }
 
     fn connections(&self, planes: &[f32], grid: &Grid, peaks: &[Vec<Peak>]) -> Vec<Connection> {
-        let fields = &planes[self.first_field() * grid.cells()..];
+        let fields = self.fields(planes, grid);
         let of_limb = |limb: usize| {
             let [from, to] = self.skeleton.limbs[limb];
             let (x, y) = fields[2 * limb * grid.cells()..][..2 * grid.cells()].split_at(grid.cells());

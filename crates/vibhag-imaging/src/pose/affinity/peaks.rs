@@ -1,6 +1,9 @@
 //! Keypoints as peaks of heat, found between the cells.
 
+use vibhag_core::Keypoint;
+
 use crate::maxima::local_maxima;
+use crate::pose::Grid;
 
 /// Heat below this share of the peak's says nothing of its place: a network's zeros are noise.
 const FLOOR: f32 = 0.01;
@@ -12,6 +15,13 @@ pub(in crate::pose) struct Peak {
     pub(in crate::pose) y: f32,
     /// The heat between the cells.
     pub(in crate::pose) score: f32,
+}
+
+impl Peak {
+    /// The keypoint in pixels of the image.
+    pub(in crate::pose) fn placed(&self, grid: &Grid) -> Keypoint {
+        Keypoint::found(grid.pixel(f64::from(self.x)), grid.pixel(f64::from(self.y)), self.score)
+    }
 }
 
 /// The peaks of a heat map (rows of `width` cells) above `threshold`, in row-major order; of more than `most` the highest.
