@@ -30,6 +30,8 @@ pub enum Purpose {
     CopyPaste = 10,
     /// Colour taken away and brightness inverted.
     Staining = 11,
+    /// Quarter turns of people.
+    Turn = 12,
 }
 
 /// A stream of random numbers.

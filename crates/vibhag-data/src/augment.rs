@@ -10,6 +10,7 @@ pub use config::AugmentConfig;
 pub use prepared::Prepared;
 use vibhag_core::{Error, Geometry, Head, Image, Panoptic, Preprocessing, Purpose, Result, Rng, Segment};
 use vibhag_imaging::instances::{self, VOID};
+use vibhag_imaging::pose::Turn;
 use vibhag_imaging::{Affine, Displacement, warp_ids, warp_image, warp_labels};
 
 use crate::truth::{PoseRules, SegmentRules, Truth};
@@ -137,7 +138,7 @@ impl Augmenter {
         donor: Option<(&Prepared, Key)>,
         out: Rendering<'_>,
     ) -> Option<Panoptic> {
-        let Drawn { map, displacement, truth_map, outside } = self.draw(sample, key, out.planes);
+        let Drawn { map, displacement, truth_map, outside } = self.draw(sample, key, Turn::default(), out.planes);
         let (_, height, width) = self.shape();
         match &sample.truth {
             Truth::Labels(labels) => {
@@ -160,17 +161,23 @@ impl Augmenter {
         }
     }
 
-    /// Renders the image of `sample` into `planes` and tells where its truth comes from.
-    fn draw(&self, sample: &Prepared, key: Key, planes: &mut [f32]) -> Drawn {
+    /// Renders the image of `sample`, turned by `turn` around the middle of the view, into `planes` and tells where its truth
+    /// comes from.
+    fn draw(&self, sample: &Prepared, key: Key, turn: Turn, planes: &mut [f32]) -> Drawn {
         let geometry = &self.preprocessing.geometry;
         let (height, width) = geometry.size();
         let moved = self.moves();
         let scale = sample.scale_left(self.preprocessing.scale);
-        let placement = if moved {
+        let mut placement = if moved {
             geometry::draw(&self.config, geometry, scale, sample, key)
         } else {
             geometry::plain(geometry, scale, sample)
         };
+        if !turn.is_none() {
+            let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
+            let around = Affine::translation(-x, -y).then(Affine::rotation(turn.radians()));
+            placement.map = around.then(Affine::translation(x, y)).then(placement.map);
+        }
         let displacement = placement.displacement.as_ref();
         // Resizing maps to fractions of the image, as image and labels are kept at two sizes.
         let (image_map, truth_map, outside) = match geometry {
@@ -206,7 +213,7 @@ impl Augmenter {
         let (Truth::Segments(others), Some((_, rules))) = (&donor.truth, &self.objects) else { return (all, ids) };
         let (channels, height, width) = self.shape();
         let mut theirs = vec![0.0; channels * height * width];
-        let drawn = self.draw(donor, key, &mut theirs);
+        let drawn = self.draw(donor, key, Turn::default(), &mut theirs);
         let shown = warp_ids(&others.ids, &drawn.map, drawn.displacement.as_ref(), VOID, width, height);
         let mut rng = key.rng(Purpose::CopyPaste);
         let chosen: Vec<bool> = others

@@ -87,6 +87,8 @@ pub struct PoseRules {
     pub stride: usize,
     /// Whether images are turned by quarters so that their people stand upright.
     pub upright: bool,
+    /// Share of the augmented views that are turned besides, where nobody is to be found.
+    pub fallen: f32,
 }
 
 /// How segments become what a network learns from.

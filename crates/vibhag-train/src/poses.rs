@@ -26,6 +26,10 @@ pub struct PosePlan {
     /// then looks at all four turns.
     #[serde(default)]
     pub upright: bool,
+    /// With `upright`, share of the views that are turned besides: where nobody stands upright nobody is to be found, so that
+    /// prediction can tell the right turn from the others.
+    #[serde(default)]
+    pub fallen: f32,
     /// What wrong maps cost.
     pub loss: PoseLoss,
     /// Keypoints and limbs.
@@ -36,7 +40,13 @@ impl PosePlan {
     /// How the loader makes targets of people.
     pub fn rules(&self) -> PoseRules {
         let targets = AffinityTargets { sigma: self.sigma, limb_width: self.limb_width, background: false };
-        PoseRules { skeleton: self.skeleton.clone(), targets, stride: Head::Pose.stride(), upright: self.upright }
+        PoseRules {
+            skeleton: self.skeleton.clone(),
+            targets,
+            stride: Head::Pose.stride(),
+            upright: self.upright,
+            fallen: self.fallen,
+        }
     }
 }
 
@@ -71,6 +81,9 @@ pub(crate) fn validate(plan: &Plan) -> Result<()> {
         if !(value.is_finite() && value > 0.0) {
             return Err(Error::config(format!("{key} must be above zero")).at(value.to_string()));
         }
+    }
+    if !(0.0..=1.0).contains(&pose.fallen) {
+        return Err(Error::config("pose.fallen is a share from 0 to 1").at(pose.fallen.to_string()));
     }
     if plan.augment.elastic_probability > 0.0 {
         return Err(

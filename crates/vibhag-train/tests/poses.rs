@@ -115,8 +115,14 @@ fn plan(epochs: u64) -> Plan {
         foreground_probability: 0.8,
         ..AugmentConfig::none()
     };
-    plan.pose =
-        Some(PosePlan { sigma: 4.0, limb_width: 4.0, upright: false, loss: PoseLoss::default(), skeleton: skeleton() });
+    plan.pose = Some(PosePlan {
+        sigma: 4.0,
+        limb_width: 4.0,
+        upright: false,
+        fallen: 0.0,
+        loss: PoseLoss::default(),
+        skeleton: skeleton(),
+    });
     plan.postprocessing.tta = Flips::Horizontal;
     plan.postprocessing.poses = Some(PoseReading { affinity: AffinityDecoding::eager(), ..PoseReading::default() });
     plan.validate().unwrap();

@@ -1,11 +1,14 @@
 //! People as they are seen in a rendered window: keypoints go where the pixels go.
 
-use vibhag_core::{Error, ErrorKind, Image, Keypoint, LabelMap, Person, Pose, Result, Skeleton};
-use vibhag_imaging::pose::{Area, Grid, Region, Turn, unlabelled};
+use vibhag_core::{Error, ErrorKind, Image, Keypoint, LabelMap, Person, Pose, Purpose, Result, Skeleton};
+use vibhag_imaging::pose::{Area, Grid, Region, Turn, lean, unlabelled};
 use vibhag_imaging::{Affine, resize_image, warp_labels};
 
 use super::{Augmenter, Key, Prepared, Rendering};
 use crate::truth::{People, PoseRules, Truth};
+
+/// Degrees from which on a person of a turned view is not to be found.
+const FALLEN: f64 = 55.0;
 
 impl Augmenter {
     /// The same augmenter for people: renders heat maps and part affinity fields of them.
@@ -36,7 +39,10 @@ impl Augmenter {
         let (Some(rules), Truth::People(people), Some(unknown)) = (&self.poses, &sample.truth, &sample.unknown) else {
             return Err(Error::config("a rendering of people needs their skeleton and keypoints"));
         };
-        let map = self.draw(sample, key, out.planes).map;
+        let mut rng = key.rng(Purpose::Turn);
+        let (fallen, other) = (rng.chance(rules.fallen), rng.below(Turn::ALL.len() - 1) + 1);
+        let turn = if fallen && rules.upright && self.moves() { Turn::ALL[other] } else { Turn::default() };
+        let map = self.draw(sample, key, turn, out.planes).map;
         let (_, height, width) = self.shape();
         let Some(back) = map.inverse() else {
             return Err(Error::config("the window shows a single point of the image"));
@@ -47,7 +53,12 @@ impl Augmenter {
         let unknown = warp_labels(unknown, &map, None, Some(1), width, height);
         let unknown: Vec<bool> = unknown.iter().map(|&label| label != 0).collect();
         let grid = Grid::covering(width, height, rules.stride);
-        let poses: Vec<Pose> = shown.iter().filter(|person| !person.crowd).map(|person| person.pose.clone()).collect();
+        let stands = |pose: &Pose| lean(pose, &rules.skeleton).is_some_and(|lean| lean.abs() < FALLEN);
+        let poses: Vec<Pose> = shown
+            .iter()
+            .filter(|person| !person.crowd && (turn.is_none() || stands(&person.pose)))
+            .map(|person| person.pose.clone())
+            .collect();
         let unknown = Some((unknown.as_slice(), [width, height]));
         rules.targets.write(&rules.skeleton, &poses, &grid, unknown, out.targets)?;
         Ok(shown)
@@ -177,6 +188,7 @@ mod tests {
             targets: AffinityTargets { sigma: 4.0, limb_width: 4.0, background: false },
             stride: 4,
             upright: false,
+            fallen: 0.0,
         }
     }
 
@@ -275,6 +287,30 @@ mod tests {
         let fallen = Turn::ALL[1].image(&image).unwrap();
         unlabelled = People { width: fallen.width(), height: fallen.height(), ..unlabelled };
         assert_eq!(upright(fallen.clone(), unlabelled.clone(), &skeleton).unwrap(), (fallen, unlabelled));
+    }
+
+    #[test]
+    fn nobody_is_to_be_found_in_a_turned_view() {
+        let skeleton = Skeleton::custom("trunk", &["neck", "left_hip", "right_hip"], &[[0, 1], [0, 2]]).unwrap();
+        let geometry = Geometry::Window { height: 128, width: 128 };
+        let shape =
+            Preprocessing { stretch: None, scale: 1.0, channels: 3, mean: vec![0.0; 3], std: vec![1.0; 3], geometry };
+        let config = AugmentConfig { flip_horizontal: 0.5, foreground_probability: 1.0, ..AugmentConfig::none() };
+        for (fallen, least, most) in [(0.0, 20, 20), (1.0, 0, 0), (0.5, 4, 16)] {
+            let rules = PoseRules { skeleton: skeleton.clone(), upright: true, fallen, ..rules() };
+            let augmenter = Augmenter::new(shape.clone(), config.clone(), None).unwrap().with_poses(rules).unwrap();
+            let (image, people) = drawn();
+            let sample = augmenter.prepare(image, people).unwrap();
+            let mut found = 0;
+            for epoch in 0..20 {
+                let (mut planes, mut targets) = (vec![0.0; 3 * 128 * 128], vec![f32::NAN; augmenter.target_len()]);
+                let out = Rendering { planes: &mut planes, labels: &mut [], targets: &mut targets };
+                let shown = augmenter.render_people(&sample, Key { seed: 1, epoch, sample: 0, copy: 0 }, out).unwrap();
+                assert_eq!(shown.len(), 1);
+                found += usize::from(targets[..3 * 32 * 32].iter().any(|&heat| heat > 0.5));
+            }
+            assert!((least..=most).contains(&found), "{fallen}: {found}");
+        }
     }
 
     #[test]

@@ -16,23 +16,15 @@ impl Turn {
     /// Every turn, no turn first.
     pub const ALL: [Self; 4] = [Self(0), Self(1), Self(2), Self(3)];
 
-    /// The turn that brings `pose` nearest to upright, its hips (or knees, or ankles) below its shoulders and head; `None`
-    /// where it has neither or the skeleton does not name them.
+    /// The turn that brings `pose` nearest to upright; `None` where [`lean()`] does not know.
     pub fn upright(pose: &Pose, skeleton: &Skeleton) -> Option<Self> {
-        let middle = |names: &[&str]| {
-            let places: Vec<&Keypoint> = names
-                .iter()
-                .filter_map(|name| pose.keypoints.get(skeleton.index(name)?))
-                .filter(|keypoint| keypoint.is_present())
-                .collect();
-            let mean = |of: fn(&Keypoint) -> f64| places.iter().map(|k| of(k)).sum::<f64>() / places.len() as f64;
-            (!places.is_empty()).then(|| [mean(|k| k.x), mean(|k| k.y)])
-        };
-        let (above, below) = (middle(&UPPER)?, LOWER.iter().find_map(|names| middle(names))?);
-        let [right, down] = [below[0] - above[0], below[1] - above[1]];
-        // Of a person whose feet point to the right they point down after one turn.
-        let quarters = (right.atan2(down) / std::f64::consts::FRAC_PI_2).round();
+        let quarters = (lean(pose, skeleton)? / 90.0).round();
         Some(Self(quarters.rem_euclid(4.0) as u8))
+    }
+
+    /// The angle of the turn, in radians.
+    pub fn radians(self) -> f64 {
+        f64::from(self.0) * std::f64::consts::FRAC_PI_2
     }
 
     /// Whether it is no turn.
@@ -108,6 +100,24 @@ impl Turn {
         }
         turned
     }
+}
+
+/// By how many degrees, -180 to 180, a person must be turned clockwise to stand upright, its hips (or knees, or ankles) below
+/// its shoulders and head; `None` where it has neither or the skeleton does not name them.
+pub fn lean(pose: &Pose, skeleton: &Skeleton) -> Option<f64> {
+    let middle = |names: &[&str]| {
+        let places: Vec<&Keypoint> = names
+            .iter()
+            .filter_map(|name| pose.keypoints.get(skeleton.index(name)?))
+            .filter(|keypoint| keypoint.is_present())
+            .collect();
+        let mean = |of: fn(&Keypoint) -> f64| places.iter().map(|k| of(k)).sum::<f64>() / places.len() as f64;
+        (!places.is_empty()).then(|| [mean(|k| k.x), mean(|k| k.y)])
+    };
+    let (above, below) = (middle(&UPPER)?, LOWER.iter().find_map(|names| middle(names))?);
+    let [right, down] = [below[0] - above[0], below[1] - above[1]];
+    // Of a person whose feet point to the right they point down after one turn clockwise.
+    Some(right.atan2(down).to_degrees())
 }
 
 #[cfg(test)]

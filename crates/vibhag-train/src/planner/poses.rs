@@ -185,7 +185,7 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
         pretrained,
         loss: LossConfig { terms: Vec::new(), ..LossConfig::default() },
         objects: None,
-        pose: Some(PosePlan { sigma, limb_width: sigma, upright, loss: PoseLoss::default(), skeleton }),
+        pose: Some(PosePlan { sigma, limb_width: sigma, upright, fallen: 0.0, loss: PoseLoss::default(), skeleton }),
         augment: AugmentConfig {
             affine_probability: 0.9,
             rotate_degrees: 40.0,
