@@ -6,6 +6,7 @@ use vibhag_imaging::pose::Turn;
 
 use super::{SampleRecord, sorted};
 use crate::dataset::{Dataset, check_people_size, people_hash};
+use crate::poses::PoseSet;
 
 /// What is known of one person.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ pub(super) fn count_people(
     check_people_size(size, &people, &dataset.samples[index].image)?;
     record.mask_hash = people_hash(&people);
     record.class_pixels = vec![0; dataset.classes.len()];
-    let skeleton = dataset.poses().map(|poses| poses.skeleton());
+    let skeleton = dataset.poses().map(PoseSet::skeleton);
     let leans =
         |pose: &Pose| skeleton.and_then(|skeleton| Turn::upright(pose, skeleton)).is_some_and(|turn| !turn.is_none());
     record.people = people

@@ -107,13 +107,12 @@ impl SinglePerson {
         let mut keypoints = vec![Keypoint::ABSENT; peaks.len()];
         let mut total = 0.0;
         for &Hung { keypoint, parent } in &self.order {
-            chosen[keypoint] = match parent {
-                Some((parent, _)) => best[keypoint][chosen[parent]],
-                None => {
-                    let (first, sum) = largest(choices[keypoint].iter().map(|choice| choice.total));
-                    total = sum;
-                    first
-                }
+            chosen[keypoint] = if let Some((parent, _)) = parent {
+                best[keypoint][chosen[parent]]
+            } else {
+                let (first, sum) = largest(choices[keypoint].iter().map(|choice| choice.total));
+                total = sum;
+                first
             };
             if let Some(peak) = choices[keypoint][chosen[keypoint]].peak {
                 keypoints[keypoint] = peak.placed(grid);
