@@ -92,8 +92,8 @@ pub struct PoseReading {
     /// How far apart, in pixels of the network's input, two keypoints of a limb of a single person lie at most, beyond which
     /// a choice costs; 0 where that is not known.
     pub reach: f32,
-    /// The image is looked at in all four quarter turns, as the network knows people upright alone.
-    pub turns: bool,
+    /// In how many turns the image is looked at (1, 4 or 8), where the network knows people upright alone.
+    pub turns: u8,
     /// A keypoint of a person to which no limb leads is where its heat is largest around the person, from this heat on; 1
     /// leaves it absent.
     pub fill: f32,
@@ -103,7 +103,7 @@ pub struct PoseReading {
 
 impl Default for PoseReading {
     fn default() -> Self {
-        Self { single: false, reach: 0.0, turns: false, fill: 0.05, affinity: AffinityDecoding::default() }
+        Self { single: false, reach: 0.0, turns: 1, fill: 0.05, affinity: AffinityDecoding::default() }
     }
 }
 
@@ -114,6 +114,7 @@ impl PoseReading {
     /// Names the value that is not.
     pub fn validate(&self) -> Result<()> {
         check("reach", self.reach, (0.0..=100_000.0).contains(&self.reach))?;
+        check("turns", f32::from(self.turns), [1, 4, 8].contains(&self.turns))?;
         check("fill", self.fill, (0.0..=1.0).contains(&self.fill))?;
         self.affinity.validate()
     }

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use vibhag_core::{Error, ErrorKind, Head, Image, Keypoint, Pose, PoseReading, Result, Skeleton};
 use vibhag_imaging::exposure::stretch;
-use vibhag_imaging::pose::{Grid, PoseDecoder, PoseReader, Turn};
+use vibhag_imaging::pose::{Grid, PoseDecoder, PoseReader, Spin};
 use vibhag_imaging::resize_image;
 use vibhag_nn::bundle::{self, Flips, Manifest};
 use vibhag_nn::device::DeviceChoice;
@@ -55,7 +55,7 @@ pub struct PoseMaps {
 /// The maps of the image in one turn.
 #[derive(Debug, Clone)]
 struct View {
-    turn: Turn,
+    spin: Spin,
     planes: Vec<f32>,
     /// Cells over the image as the network saw it.
     grid: Grid,
@@ -143,20 +143,13 @@ impl PoseModel {
         let pre = &self.manifest.preprocessing;
         let stretched = pre.stretch.map(|percentiles| stretch(image, percentiles));
         let image = with_channels(stretched.as_ref().unwrap_or(image), pre.channels)?;
-        let turns = if self.turns() { &Turn::ALL[..] } else { &Turn::ALL[..1] };
-        let views = turns.iter().map(|&turn| {
-            if turn.is_none() { self.view_of(&image, turn) } else { self.view_of(&turn.image(&image)?, turn) }
-        });
+        let turns = self.manifest.postprocessing.poses.map_or(1, |reading| reading.turns);
+        let views = Spin::all(turns)?.into_iter().map(|spin| self.view_of(&spin.image(&image)?, spin));
         Ok(PoseMaps { views: views.collect::<Result<_>>()?, size: [image.width(), image.height()] })
     }
 
-    /// Whether images are looked at in all four quarter turns.
-    fn turns(&self) -> bool {
-        self.manifest.postprocessing.poses.is_some_and(|reading| reading.turns)
-    }
-
-    /// The maps of an image that was turned by `turn`.
-    fn view_of(&self, image: &Image, turn: Turn) -> Result<View> {
+    /// The maps of an image that was turned by `spin`.
+    fn view_of(&self, image: &Image, spin: Spin) -> Result<View> {
         let pre = &self.manifest.preprocessing;
         let [width, height] = self.size_for(image.width(), image.height());
         let resized = if [width, height] == [image.width(), image.height()] {
@@ -175,7 +168,7 @@ impl PoseModel {
         let inside = rows.filter(|(row, _)| row % (padded_height / stride) < grid.height);
         let planes = inside.flat_map(|(_, row)| row[..grid.width].iter().copied()).collect();
         let pixel = [image.width() as f64 / width as f64, image.height() as f64 / height as f64];
-        Ok(View { turn, planes, grid, pixel })
+        Ok(View { spin, planes, grid, pixel })
     }
 
     /// Width and height at which the network sees an image.
@@ -259,11 +252,7 @@ impl View {
             *keypoint =
                 Keypoint { x: moved(keypoint.x, self.pixel[0]), y: moved(keypoint.y, self.pixel[1]), ..*keypoint };
         }
-        if self.turn.is_none() {
-            return Ok(poses);
-        }
-        let turned = self.turn.size(size);
-        Ok(poses.iter().map(|pose| self.turn.back().pose(pose, turned)).collect())
+        Ok(poses.iter().map(|pose| self.spin.back(pose, size)).collect())
     }
 }
 
@@ -276,6 +265,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
     use vibhag_core::{ClassTable, Geometry, Preprocessing, Task};
+    use vibhag_imaging::pose::Turn;
     use vibhag_nn::NetworkConfig;
     use vibhag_nn::bundle::{DataOrigin, FORMAT_VERSION, PostProcessing, pose_maps};
 
@@ -363,7 +353,7 @@ mod tests {
     #[test]
     fn a_turned_image_has_the_turned_poses_where_all_turns_are_looked_at() {
         let (manifest, network) = parts(1.0);
-        let reading = PoseReading { single: true, turns: true, fill: 0.0, ..PoseReading::default() };
+        let reading = PoseReading { single: true, turns: 4, fill: 0.0, ..PoseReading::default() };
         let options = PoseOptions { reading: Some(reading), ..PoseOptions::default() };
         let model = PoseModel::from_parts(manifest, network, options).unwrap();
         let picture = image(64, 32);

@@ -64,10 +64,10 @@ pub(crate) fn validate(plan: &Plan) -> Result<()> {
             .hint("use network.head = \"pose\", without objects and postprocessing.grouping"));
     }
     PoseReader::new(&pose.skeleton, *reading)?;
-    if pose.upright && !reading.turns {
+    if pose.upright && reading.turns < 4 {
         return Err(Error::config("a network that learns people upright alone finds no others in an unturned image")
-            .at("pose.upright = true, postprocessing.poses.turns = false")
-            .hint("set postprocessing.poses.turns = true, or pose.upright = false"));
+            .at(format!("pose.upright = true, postprocessing.poses.turns = {}", reading.turns))
+            .hint("set postprocessing.poses.turns = 8, or pose.upright = false"));
     }
     let (maps, given) = (pose_maps(&pose.skeleton), plan.network.out_channels);
     if given != maps {

@@ -38,7 +38,7 @@ pub use similarity::oks;
 pub use smooth::PoseSmoother;
 pub use targets::AffinityTargets;
 pub use track::{TrackParams, Tracker};
-pub use turn::{Turn, lean};
+pub use turn::{Spin, Turn, lean};
 pub use unlabelled::{Area, Region, unlabelled};
 
 /// How people are read from a network's maps.

@@ -11,6 +11,11 @@ use super::{AffinityDecoder, Grid, PoseDecoder, by_score, check_planes, sort_by_
 const AROUND: f64 = 0.75;
 /// People of two turns whose boxes overlap by more (intersection over union) are one.
 const SAME: f64 = 0.4;
+/// How near, in shares of the longer side of the person's box, votes of several turns support each other.
+const NEAR: f64 = 0.08;
+/// How fast a turn's vote falls with its score, and the least heat that a vote counts.
+const TRUST: f64 = 15.0;
+const LEAST_VOTE: f32 = 0.02;
 
 /// Reads people as [`AffinityDecoder`] does from maps without a background, then completes them; or one person, as
 /// the best choice of peaks along its limbs.
@@ -48,8 +53,9 @@ impl PoseReader {
         if pose.present() >= self.reading.affinity.min_keypoints.max(1) { vec![pose] } else { Vec::new() }
     }
 
-    /// The people of an image that was read in several turns, all in its own pixels: the one with the highest score where
-    /// every image shows one, else everybody, but of people whom several turns show the one with the highest score.
+    /// The people of an image that was read in several turns, all in its own pixels. Where every image shows one person, the
+    /// turns vote for each of its keypoints; else everybody is kept, but of people whom several turns show the one with the
+    /// highest score.
     pub fn merge(&self, turns: Vec<Vec<Pose>>) -> Vec<Pose> {
         let mut all: Vec<(usize, Pose)> = turns
             .into_iter()
@@ -57,11 +63,15 @@ impl PoseReader {
             .flat_map(|(turn, poses)| poses.into_iter().map(move |pose| (turn, pose)))
             .collect();
         all.sort_by(|(_, a), (_, b)| by_score(a, b));
+        if self.reading.single {
+            let poses: Vec<Pose> = all.into_iter().map(|(_, pose)| pose).collect();
+            return vote(&poses).into_iter().collect();
+        }
         let mut kept: Vec<(usize, Pose)> = Vec::new();
         for (turn, pose) in all {
             // Where one turn tells two people apart, another that does not know better leaves them be.
             let is_seen = |(other, known): &(usize, Pose)| *other != turn && overlap(known, &pose) > SAME;
-            if !(self.reading.single && !kept.is_empty() || kept.iter().any(is_seen)) {
+            if !kept.iter().any(is_seen) {
                 kept.push((turn, pose));
             }
         }
@@ -115,6 +125,37 @@ impl PoseDecoder for PoseReader {
         sort_by_score(&mut poses);
         Ok(poses)
     }
+}
+
+/// One pose from those of several turns, best first. Each votes for its keypoints by heat, and the less the lower its score;
+/// a keypoint is where most votes are near, at their mean. Turns in which the person does not stand upright err each in
+/// another way.
+fn vote(poses: &[Pose]) -> Option<Pose> {
+    let best = poses.first()?;
+    let [.., width, height] = best.bounds()?;
+    let near = (NEAR * width.max(height)).max(1.0);
+    let closeness = |a: &Keypoint, b: &Keypoint| (-((a.x - b.x).hypot(a.y - b.y) / near).powi(2) / 2.0).exp();
+    let keypoints = (0..best.keypoints.len()).map(|index| {
+        let votes: Vec<(Keypoint, f64)> = poses
+            .iter()
+            .filter(|pose| pose.keypoints[index].is_present())
+            .map(|pose| {
+                let keypoint = pose.keypoints[index];
+                let trust = (TRUST * f64::from(pose.score - best.score)).exp();
+                (keypoint, trust * f64::from(keypoint.score.max(LEAST_VOTE)))
+            })
+            .collect();
+        let around =
+            |place: &Keypoint| votes.iter().map(|(other, weight)| weight * closeness(place, other)).sum::<f64>();
+        // Of equal sums the first, of the best pose, wins.
+        let middle = votes.iter().map(|(place, _)| (place, around(place))).reduce(|a, b| if b.1 > a.1 { b } else { a });
+        let Some((middle, sum)) = middle else { return Keypoint::ABSENT };
+        let mean = |of: fn(&Keypoint) -> f64| {
+            votes.iter().map(|(other, weight)| weight * closeness(middle, other) * of(other)).sum::<f64>() / sum
+        };
+        Keypoint { x: mean(|k| k.x), y: mean(|k| k.y), ..*middle }
+    });
+    Some(Pose { keypoints: keypoints.collect(), score: best.score, id: None })
 }
 
 /// Intersection over union of the boxes around two poses.
@@ -197,6 +238,24 @@ mod tests {
         };
         assert_eq!(merged(false), [0.9, 0.7, 0.6]);
         assert_eq!(merged(true), [0.9]);
+    }
+
+    #[test]
+    fn turns_vote_for_the_keypoints_of_a_single_person() {
+        let reading = PoseReading { single: true, ..PoseReading::default() };
+        let reader = PoseReader::new(&chain(), reading).unwrap();
+        let seen = |xs: [f64; 2], score: f32| {
+            let keypoints = [[xs[0], 0.0], [xs[1], 50.0]].map(|[x, y]| Keypoint::found(x, y, 0.5)).to_vec();
+            vec![Pose { keypoints, score, id: None }]
+        };
+        // The best turn has one keypoint alone; two others, nearly as good, agree on it. One that is far worse is not heard.
+        let turns =
+            vec![seen([10.0, 90.0], 0.6), seen([10.0, 40.0], 0.58), seen([11.0, 41.0], 0.58), seen([70.0, 0.0], 0.1)];
+        let found = reader.merge(turns);
+        assert_eq!((found.len(), found[0].score), (1, 0.6));
+        let xs: Vec<f64> = found[0].keypoints.iter().map(|keypoint| keypoint.x).collect();
+        assert!((xs[0] - 10.3).abs() < 0.2 && (xs[1] - 40.5).abs() < 0.2, "{xs:?}");
+        assert!(reader.merge(vec![Vec::new(); 4]).is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@ const FIELD: f32 = 0.1;
 /// Points of a limb at which its field is read.
 const SAMPLES: usize = 10;
 /// Heat that a limb of twice the reach costs, and how many reaches too much count at most.
-const STRETCH: f32 = 0.5;
+const STRETCH: f32 = 1.0;
 const MOST_STRETCH: f32 = 3.0;
 /// Heat that a keypoint loses away from the middle of the image, for each shorter side beyond the first quarter of one:
 /// whom a picture is made of stands in its middle.

@@ -1,6 +1,8 @@
-//! Quarter turns of images and poses. They move pixels and change none.
+//! Images and poses turned: by quarters, which moves pixels and changes none, and by eighths.
 
-use vibhag_core::{Image, Keypoint, Pose, Result, Samples, Skeleton};
+use vibhag_core::{Error, Image, Keypoint, Pose, Result, Samples, Skeleton};
+
+use crate::warp::{Affine, warp_image};
 
 /// What lies above in an upright person, and what lies below; of the lower ones the first group that has a place counts.
 const UPPER: [&str; 8] =
@@ -102,6 +104,72 @@ impl Turn {
     }
 }
 
+/// A turn by eighths of a circle around the middle of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spin(u8);
+
+impl Spin {
+    /// `count` turns in equal steps, no turn first: 1, 4 or 8.
+    ///
+    /// # Errors
+    /// When it is another number.
+    pub fn all(count: u8) -> Result<Vec<Self>> {
+        match count {
+            1 | 4 | 8 => Ok((0..count).map(|turn| Self(turn * (8 / count))).collect()),
+            _ => Err(Error::config("an image is looked at in 1, 4 or 8 turns").at(format!("turns = {count}"))),
+        }
+    }
+
+    fn quarters(self) -> Option<Turn> {
+        self.0.is_multiple_of(2).then_some(Turn(self.0 / 2))
+    }
+
+    /// From places of the turned image to places of the image of `size` (width, height), and the turned image's size: as
+    /// large as shows all of it.
+    fn map(self, [width, height]: [usize; 2]) -> (Affine, [usize; 2]) {
+        let angle = f64::from(self.0) * std::f64::consts::FRAC_PI_4;
+        let (w, h) = (width as f64, height as f64);
+        let (across, along) = (angle.sin().abs(), angle.cos().abs());
+        let side = |a: f64, b: f64| (a * along + b * across).ceil() as usize;
+        let [turned_width, turned_height] = [side(w, h), side(h, w)];
+        let map = Affine::translation(-(turned_width as f64) / 2.0, -(turned_height as f64) / 2.0)
+            .then(Affine::rotation(-angle))
+            .then(Affine::translation(w / 2.0, h / 2.0));
+        (map, [turned_width, turned_height])
+    }
+
+    /// The turned image. Between quarters it is interpolated, has 8 bits, and is mirrored beyond the border.
+    ///
+    /// # Errors
+    /// When the turned image would be too large.
+    pub fn image(self, image: &Image) -> Result<Image> {
+        if let Some(turn) = self.quarters() {
+            return turn.image(image);
+        }
+        let (map, [width, height]) = self.map([image.width(), image.height()]);
+        let pixels = warp_image(image, &map, None, width, height);
+        let samples = pixels.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
+        Image::from_u8(width, height, image.channels(), samples)
+    }
+
+    /// A pose of the turned image on the image itself, whose `size` (width, height) is given.
+    #[must_use]
+    pub fn back(self, pose: &Pose, size: [usize; 2]) -> Pose {
+        if let Some(turn) = self.quarters() {
+            return turn.back().pose(pose, turn.size(size));
+        }
+        let (map, _) = self.map(size);
+        let moved = |keypoint: &Keypoint| {
+            if !keypoint.is_present() {
+                return *keypoint;
+            }
+            let (x, y) = map.apply(keypoint.x + 0.5, keypoint.y + 0.5);
+            Keypoint { x: x - 0.5, y: y - 0.5, ..*keypoint }
+        };
+        Pose { keypoints: pose.keypoints.iter().map(moved).collect(), ..pose.clone() }
+    }
+}
+
 /// By how many degrees, -180 to 180, a person must be turned clockwise to stand upright, its hips (or knees, or ankles) below
 /// its shoulders and head; `None` where it has neither or the skeleton does not name them.
 pub fn lean(pose: &Pose, skeleton: &Skeleton) -> Option<f64> {
@@ -154,6 +222,38 @@ mod tests {
         // Clockwise: the top left pixel comes to the top right.
         let Samples::U8(samples) = Turn(1).image(&image).unwrap().samples().clone() else { panic!("8 bits") };
         assert_eq!(samples[..3], [10, 5, 0]);
+    }
+
+    #[test]
+    fn between_quarters_a_pose_lies_where_its_pixel_lies() {
+        let (width, height) = (61, 41);
+        let [x, y] = [22usize, 13];
+        let mut pixels = vec![0u8; width * height];
+        for (dx, dy) in (0..5).flat_map(|dy| (0..5).map(move |dx| (dx, dy))) {
+            pixels[(y + dy - 2) * width + x + dx - 2] = 200;
+        }
+        let image = Image::from_u8(width, height, 1, pixels).unwrap();
+        for spin in Spin::all(8).unwrap() {
+            let turned = spin.image(&image).unwrap();
+            let Samples::U8(samples) = turned.samples() else { panic!("8 bits stay 8 bits") };
+            // The middle of what is bright.
+            let mut sums = [0.0; 3];
+            for (index, &value) in samples.iter().enumerate() {
+                let value = f64::from(value);
+                sums[0] += value;
+                sums[1] += value * (index % turned.width()) as f64;
+                sums[2] += value * (index / turned.width()) as f64;
+            }
+            let back = spin.back(&pose(&[[sums[1] / sums[0], sums[2] / sums[0]]]), [width, height]);
+            let [found_x, found_y] = [back.keypoints[0].x, back.keypoints[0].y];
+            assert!(
+                (found_x - x as f64).abs() < 0.2 && (found_y - y as f64).abs() < 0.2,
+                "{spin:?} {found_x} {found_y}"
+            );
+        }
+        let clockwise = Spin::all(4).unwrap()[1].image(&image).unwrap();
+        assert_eq!(clockwise, Turn(1).image(&image).unwrap());
+        assert!(Spin::all(3).unwrap_err().to_string().contains("turns = 3"));
     }
 
     #[test]

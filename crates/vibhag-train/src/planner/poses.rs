@@ -158,13 +158,18 @@ pub(super) fn plan(dataset: &Dataset, fingerprint: &Fingerprint, request: &PlanR
             "pose.upright",
             format!(
                 "{} of {} people lean by more than 45 degrees: turned upright they are learnt faster, and prediction looks \
-                 at all four turns of an image",
+                 at every image in eight turns",
                 people.turned, people.count
             ),
         );
     }
-    let reading =
-        PoseReading { single, reach, turns: upright, affinity: AffinityDecoding::eager(), ..PoseReading::default() };
+    let reading = PoseReading {
+        single,
+        reach,
+        turns: if upright { 8 } else { 1 },
+        affinity: AffinityDecoding::eager(),
+        ..PoseReading::default()
+    };
 
     let plan = Plan {
         version: PLAN_VERSION,
