@@ -266,7 +266,8 @@ mod tests {
         let read = |planes: &[f32]| PoseReader::new(&chain(), reading).unwrap().decode(planes, &grid).unwrap();
         let found = read(&planes);
         assert_eq!((found.len(), found[0].present()), (1, 4));
-        assert!((found[0].keypoints[2].x - 38.0).abs() < 0.5 && found[0].score > 0.9);
+        // Its heat is 1, but it stands far from the middle.
+        assert!((found[0].keypoints[2].x - 38.0).abs() < 0.5 && (0.6..0.95).contains(&found[0].score));
         planes.fill(0.0);
         assert!(read(&planes).is_empty());
         planes.fill(f32::NAN);

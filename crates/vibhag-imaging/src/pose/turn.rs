@@ -239,10 +239,13 @@ mod tests {
             // The middle of what is bright.
             let mut sums = [0.0; 3];
             for (index, &value) in samples.iter().enumerate() {
-                let value = f64::from(value);
-                sums[0] += value;
-                sums[1] += value * (index % turned.width()) as f64;
-                sums[2] += value * (index / turned.width()) as f64;
+                let [u, v] = [index % turned.width(), index / turned.width()].map(|at| at as f64);
+                let own = spin.back(&pose(&[[u, v]]), [width, height]).keypoints[0];
+                // What lies beyond the border is mirrored.
+                if (0.0..width as f64).contains(&own.x) && (0.0..height as f64).contains(&own.y) {
+                    let value = f64::from(value);
+                    sums = [sums[0] + value, sums[1] + value * u, sums[2] + value * v];
+                }
             }
             let back = spin.back(&pose(&[[sums[1] / sums[0], sums[2] / sums[0]]]), [width, height]);
             let [found_x, found_y] = [back.keypoints[0].x, back.keypoints[0].y];
