@@ -144,7 +144,7 @@ impl PoseModel {
         let stretched = pre.stretch.map(|percentiles| stretch(image, percentiles));
         let image = with_channels(stretched.as_ref().unwrap_or(image), pre.channels)?;
         let turns = self.manifest.postprocessing.poses.map_or(1, |reading| reading.turns);
-        let views = Spin::all(turns)?.into_iter().map(|spin| self.view_of(&spin.image(&image)?, spin));
+        let views = Spin::all(turns)?.into_iter().map(|spin| self.view_of(spin.image(&image)?.as_ref(), spin));
         Ok(PoseMaps { views: views.collect::<Result<_>>()?, size: [image.width(), image.height()] })
     }
 

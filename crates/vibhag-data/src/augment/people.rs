@@ -80,7 +80,7 @@ fn seen(person: &Person, skeleton: &Skeleton, back: &Affine, sides: [usize; 2]) 
     let own = &person.pose.keypoints;
     let keypoints = order.into_iter().map(|source| own.get(source).copied().map_or(Keypoint::ABSENT, moved)).collect();
     let pose = Pose { keypoints, ..person.pose.clone() };
-    let bounds = moved_box(person.bounds, back);
+    let bounds = moved_box(person.bounds, |x, y| back.apply(x, y));
     let touches = (0..2).all(|axis| bounds[axis] < sides[axis] as f64 && bounds[axis] + bounds[axis + 2] > 0.0);
     let was_labelled = person.pose.present() > 0;
     if (was_labelled && pose.present() == 0) || !touches {
@@ -90,8 +90,8 @@ fn seen(person: &Person, skeleton: &Skeleton, back: &Affine, sides: [usize; 2]) 
 }
 
 /// The box around a moved box.
-fn moved_box([left, top, width, height]: [f64; 4], map: &Affine) -> [f64; 4] {
-    let corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)].map(|(x, y)| map.apply(left + x, top + y));
+fn moved_box([left, top, width, height]: [f64; 4], map: impl Fn(f64, f64) -> (f64, f64)) -> [f64; 4] {
+    let corners = [(0.0, 0.0), (width, 0.0), (0.0, height), (width, height)].map(|(x, y)| map(left + x, top + y));
     let low = corners.iter().fold((f64::INFINITY, f64::INFINITY), |low, &(x, y)| (low.0.min(x), low.1.min(y)));
     let high =
         corners.iter().fold((f64::NEG_INFINITY, f64::NEG_INFINITY), |high, &(x, y)| (high.0.max(x), high.1.max(y)));
@@ -110,10 +110,7 @@ pub(super) fn upright(image: Image, people: People, skeleton: &Skeleton) -> Resu
     let size = [people.width, people.height];
     let [width, height] = turn.size(size);
     let moved = |person: &Person| {
-        let [left, top, across, down] = person.bounds;
-        let (a, b) = (turn.place([left, top], size), turn.place([left + across, top + down], size));
-        let low = [a[0].min(b[0]), a[1].min(b[1])];
-        let bounds = [low[0], low[1], (a[0] - b[0]).abs(), (a[1] - b[1]).abs()];
+        let bounds = moved_box(person.bounds, |x, y| turn.place([x, y], size).into());
         Person { pose: turn.pose(&person.pose, size), bounds, ..*person }
     };
     let people = People { width, height, people: people.people.iter().map(moved).collect() };
@@ -134,7 +131,11 @@ pub(super) fn shrunk(image: Image, people: People, scale: f32) -> Result<(Image,
             let (x, y) = map.apply(keypoint.x + 0.5, keypoint.y + 0.5);
             (keypoint.x, keypoint.y) = (x - 0.5, y - 0.5);
         }
-        Person { bounds: moved_box(person.bounds, &map), area: person.area * map.determinant(), ..person }
+        Person {
+            bounds: moved_box(person.bounds, |x, y| map.apply(x, y)),
+            area: person.area * map.determinant(),
+            ..person
+        }
     };
     let people = People { width, height, people: people.people.into_iter().map(smaller).collect() };
     Ok((resize_image(&image, width, height)?, people))

@@ -1,5 +1,7 @@
 //! Images and poses turned: by quarters, which moves pixels and changes none, and by eighths.
 
+use std::borrow::Cow;
+
 use vibhag_core::{Error, Image, Keypoint, Pose, Result, Samples, Skeleton};
 
 use crate::warp::{Affine, warp_image};
@@ -60,15 +62,7 @@ impl Turn {
     /// The pose on an image of `size` (width, height) as it is on the turned image.
     #[must_use]
     pub fn pose(self, pose: &Pose, size: [usize; 2]) -> Pose {
-        let turned = |keypoint: &Keypoint| {
-            if !keypoint.is_present() {
-                return *keypoint;
-            }
-            // Keypoints count from the centre of the first pixel.
-            let [x, y] = self.place([keypoint.x + 0.5, keypoint.y + 0.5], size);
-            Keypoint { x: x - 0.5, y: y - 0.5, ..*keypoint }
-        };
-        Pose { keypoints: pose.keypoints.iter().map(turned).collect(), ..pose.clone() }
+        moved(pose, |place| self.place(place, size))
     }
 
     /// The turned image.
@@ -138,18 +132,21 @@ impl Spin {
         (map, [turned_width, turned_height])
     }
 
-    /// The turned image. Between quarters it is interpolated, has 8 bits, and is mirrored beyond the border.
+    /// The turned image; no turn is no copy. Between quarters it is interpolated, has 8 bits, and is mirrored beyond the
+    /// border.
     ///
     /// # Errors
-    /// When the turned image would be too large.
-    pub fn image(self, image: &Image) -> Result<Image> {
-        if let Some(turn) = self.quarters() {
-            return turn.image(image);
+    /// As [`Turn::image`].
+    pub fn image(self, image: &Image) -> Result<Cow<'_, Image>> {
+        match self.quarters() {
+            Some(turn) if turn.is_none() => return Ok(Cow::Borrowed(image)),
+            Some(turn) => return turn.image(image).map(Cow::Owned),
+            None => {}
         }
         let (map, [width, height]) = self.map([image.width(), image.height()]);
         let pixels = warp_image(image, &map, None, width, height);
         let samples = pixels.iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
-        Image::from_u8(width, height, image.channels(), samples)
+        Image::from_u8(width, height, image.channels(), samples).map(Cow::Owned)
     }
 
     /// A pose of the turned image on the image itself, whose `size` (width, height) is given.
@@ -159,15 +156,21 @@ impl Spin {
             return turn.back().pose(pose, turn.size(size));
         }
         let (map, _) = self.map(size);
-        let moved = |keypoint: &Keypoint| {
-            if !keypoint.is_present() {
-                return *keypoint;
-            }
-            let (x, y) = map.apply(keypoint.x + 0.5, keypoint.y + 0.5);
-            Keypoint { x: x - 0.5, y: y - 0.5, ..*keypoint }
-        };
-        Pose { keypoints: pose.keypoints.iter().map(moved).collect(), ..pose.clone() }
+        moved(pose, |[x, y]| map.apply(x, y).into())
     }
+}
+
+/// The pose whose places, counted from the corner of the first pixel, `place` moves.
+fn moved(pose: &Pose, place: impl Fn([f64; 2]) -> [f64; 2]) -> Pose {
+    let keypoint = |keypoint: &Keypoint| {
+        if !keypoint.is_present() {
+            return *keypoint;
+        }
+        // Keypoints count from the centre of the first pixel.
+        let [x, y] = place([keypoint.x + 0.5, keypoint.y + 0.5]);
+        Keypoint { x: x - 0.5, y: y - 0.5, ..*keypoint }
+    };
+    Pose { keypoints: pose.keypoints.iter().map(keypoint).collect(), ..pose.clone() }
 }
 
 /// By how many degrees, -180 to 180, a person must be turned clockwise to stand upright, its hips (or knees, or ankles) below
@@ -255,7 +258,7 @@ mod tests {
             );
         }
         let clockwise = Spin::all(4).unwrap()[1].image(&image).unwrap();
-        assert_eq!(clockwise, Turn(1).image(&image).unwrap());
+        assert_eq!(*clockwise, Turn(1).image(&image).unwrap());
         assert!(Spin::all(3).unwrap_err().to_string().contains("turns = 3"));
     }
 
