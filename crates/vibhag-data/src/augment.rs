@@ -10,7 +10,6 @@ pub use config::AugmentConfig;
 pub use prepared::Prepared;
 use vibhag_core::{Error, Geometry, Head, Image, Panoptic, Preprocessing, Purpose, Result, Rng, Segment};
 use vibhag_imaging::instances::{self, VOID};
-use vibhag_imaging::pose::Turn;
 use vibhag_imaging::{Affine, Displacement, warp_ids, warp_image, warp_labels};
 
 use crate::truth::{PoseRules, SegmentRules, Truth};
@@ -138,7 +137,7 @@ impl Augmenter {
         donor: Option<(&Prepared, Key)>,
         out: Rendering<'_>,
     ) -> Option<Panoptic> {
-        let Drawn { map, displacement, truth_map, outside } = self.draw(sample, key, Turn::default(), out.planes);
+        let Drawn { map, displacement, truth_map, outside } = self.draw(sample, key, 0.0, out.planes);
         let (_, height, width) = self.shape();
         match &sample.truth {
             Truth::Labels(labels) => {
@@ -161,9 +160,9 @@ impl Augmenter {
         }
     }
 
-    /// Renders the image of `sample`, turned by `turn` around the middle of the view, into `planes` and tells where its truth
-    /// comes from.
-    fn draw(&self, sample: &Prepared, key: Key, turn: Turn, planes: &mut [f32]) -> Drawn {
+    /// Renders the image of `sample`, turned clockwise by `turn` degrees (the mirrored one the other way round) around the
+    /// middle of the view, into `planes` and tells where its truth comes from.
+    fn draw(&self, sample: &Prepared, key: Key, turn: f64, planes: &mut [f32]) -> Drawn {
         let geometry = &self.preprocessing.geometry;
         let (height, width) = geometry.size();
         let moved = self.moves();
@@ -173,9 +172,10 @@ impl Augmenter {
         } else {
             geometry::plain(geometry, scale, sample)
         };
-        if !turn.is_none() {
+        if turn != 0.0 {
             let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
-            let around = Affine::translation(-x, -y).then(Affine::rotation(turn.radians()));
+            let angle = -placement.map.determinant().signum() * turn.to_radians();
+            let around = Affine::translation(-x, -y).then(Affine::rotation(angle));
             placement.map = around.then(Affine::translation(x, y)).then(placement.map);
         }
         let displacement = placement.displacement.as_ref();
@@ -189,7 +189,7 @@ impl Augmenter {
             Geometry::Window { .. } => (placement.map, placement.map, self.ignore),
         };
         let same_size = (sample.image.width(), sample.image.height()) == (width, height);
-        let mut pixels = if !moved && same_size && scale == 1.0 {
+        let mut pixels = if !moved && same_size && scale == 1.0 && turn == 0.0 {
             sample.image.to_f32()
         } else {
             warp_image(&sample.image, &image_map, displacement, width, height)
@@ -213,7 +213,7 @@ impl Augmenter {
         let (Truth::Segments(others), Some((_, rules))) = (&donor.truth, &self.objects) else { return (all, ids) };
         let (channels, height, width) = self.shape();
         let mut theirs = vec![0.0; channels * height * width];
-        let drawn = self.draw(donor, key, Turn::default(), &mut theirs);
+        let drawn = self.draw(donor, key, 0.0, &mut theirs);
         let shown = warp_ids(&others.ids, &drawn.map, drawn.displacement.as_ref(), VOID, width, height);
         let mut rng = key.rng(Purpose::CopyPaste);
         let chosen: Vec<bool> = others

@@ -85,7 +85,7 @@ pub struct PoseRules {
     pub targets: AffinityTargets,
     /// Pixels of the network's input for one value of its output, along both axes.
     pub stride: usize,
-    /// Whether images are turned by quarters so that their people stand upright.
+    /// Whether images are turned so that their people stand upright.
     pub upright: bool,
     /// Share of the augmented views that are turned besides, where nobody is to be found.
     pub fallen: f32,

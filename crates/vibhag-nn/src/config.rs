@@ -141,9 +141,10 @@ impl NetworkConfig {
         let head = SemanticHead::new(decoder.out_channels(), self.out_channels, kernel, device);
         let objects = (self.head.maps() > 0)
             .then(|| ObjectHead::new(decoder.out_channels(), self.head_width, self.head.maps(), device));
-        let stage = || PoseStage::new(decoder.out_channels(), self.out_channels, self.head_width, device);
-        let stages = (1..self.stages).map(|_| stage()).collect();
         let stride = specs.iter().map(|spec| spec.stride).max().unwrap_or(1);
+        let halvings = (stride / self.head.stride()).max(1).ilog2() as usize;
+        let stage = || PoseStage::new(decoder.out_channels(), self.out_channels, self.head_width, halvings, device);
+        let stages = (1..self.stages).map(|_| stage()).collect();
         Ok(Network::assemble(Parts { encoder, detail, decoder, head, objects, stages }, stride, self.clone()))
     }
 

@@ -22,8 +22,8 @@ pub struct PosePlan {
     pub sigma: f64,
     /// How far a limb's field reaches to all sides of the line between its keypoints, likewise.
     pub limb_width: f64,
-    /// Whether images are turned by quarters so that their people stand upright, in training and validation; prediction
-    /// then looks at several turns.
+    /// Whether images are turned so that their people stand upright, in training and validation; prediction then looks at
+    /// several turns.
     #[serde(default)]
     pub upright: bool,
     /// With `upright`, share of the views that are turned besides: where nobody stands upright nobody is to be found, so that

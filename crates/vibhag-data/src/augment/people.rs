@@ -42,7 +42,8 @@ impl Augmenter {
         let mut rng = key.rng(Purpose::Turn);
         let (fallen, other) = (rng.chance(rules.fallen), rng.below(Turn::ALL.len() - 1) + 1);
         let turn = if fallen && rules.upright && self.moves() { Turn::ALL[other] } else { Turn::default() };
-        let map = self.draw(sample, key, turn, out.planes).map;
+        let leaning = if rules.upright { mean_lean(people, &rules.skeleton) } else { 0.0 };
+        let map = self.draw(sample, key, turn.radians().to_degrees() + leaning, out.planes).map;
         let (_, height, width) = self.shape();
         let Some(back) = map.inverse() else {
             return Err(Error::config("the window shows a single point of the image"));
@@ -63,6 +64,14 @@ impl Augmenter {
         rules.targets.write(&rules.skeleton, &poses, &grid, unknown, out.targets)?;
         Ok(shown)
     }
+}
+
+/// By how many degrees the people must be turned clockwise to stand upright on the average; 0 where nobody's trunk is
+/// labelled.
+fn mean_lean(people: &People, skeleton: &Skeleton) -> f64 {
+    let leans = people.people.iter().filter_map(|person| lean(&person.pose, skeleton)).map(f64::to_radians);
+    let (sin, cos) = leans.fold((0.0, 0.0), |(sin, cos), lean| (sin + lean.sin(), cos + lean.cos()));
+    f64::atan2(sin, cos).to_degrees()
 }
 
 /// The person as the window of `sides` (width, height) shows it, to which `back` leads from the image.
@@ -288,6 +297,40 @@ mod tests {
         let fallen = Turn::ALL[1].image(&image).unwrap();
         unlabelled = People { width: fallen.width(), height: fallen.height(), ..unlabelled };
         assert_eq!(upright(fallen.clone(), unlabelled.clone(), &skeleton).unwrap(), (fallen, unlabelled));
+    }
+
+    #[test]
+    fn who_leans_stands_upright_in_the_view() {
+        let skeleton = Skeleton::custom("trunk", &["neck", "left_hip", "right_hip"], &[[0, 1], [0, 2]]).unwrap();
+        let (image, people) = drawn();
+        let own = lean(&people.people[0].pose, &skeleton).unwrap();
+        assert!((5.0..20.0).contains(&own.abs()), "{own}");
+        let geometry = Geometry::Window { height: 128, width: 128 };
+        let shape =
+            Preprocessing { stretch: None, scale: 1.0, channels: 3, mean: vec![0.0; 3], std: vec![1.0; 3], geometry };
+        let mirroring = AugmentConfig { flip_horizontal: 0.5, ..AugmentConfig::none() };
+        let mut mirrored = 0;
+        for config in [AugmentConfig::none(), mirroring] {
+            let rules = PoseRules { skeleton: skeleton.clone(), upright: true, ..rules() };
+            let augmenter = Augmenter::new(shape.clone(), config, None).unwrap().with_poses(rules).unwrap();
+            let sample = augmenter.prepare(image.clone(), people.clone()).unwrap();
+            for epoch in 0..10 {
+                let (mut planes, mut targets) = (vec![0.0; 3 * 128 * 128], vec![f32::NAN; augmenter.target_len()]);
+                let out = Rendering { planes: &mut planes, labels: &mut [], targets: &mut targets };
+                let shown = augmenter.render_people(&sample, Key { seed: 1, epoch, sample: 0, copy: 0 }, out).unwrap();
+                let found = &shown[0].pose;
+                let own = lean(found, &skeleton).unwrap();
+                assert!(own.abs() < 1e-6, "{own}");
+                let at = |k: &Keypoint, channel: usize| {
+                    planes[channel * 128 * 128 + k.y.round() as usize * 128 + k.x.round() as usize]
+                };
+                // The neck is red, and the left hip green, unless it was the right one.
+                let green = at(&found.keypoints[1], 1).max(at(&found.keypoints[2], 1));
+                assert!(at(&found.keypoints[0], 0) > 120.0 && green > 120.0);
+                mirrored += usize::from(at(&found.keypoints[2], 1) > 120.0);
+            }
+        }
+        assert!((1..10).contains(&mirrored), "{mirrored}");
     }
 
     #[test]
