@@ -28,6 +28,8 @@ pub struct PoseOptions {
     pub scale: Option<f32>,
     /// How people are read from the maps.
     pub reading: Option<PoseReading>,
+    /// In how many turns an image is looked at, 1, 4 or 8, whatever `reading` says.
+    pub turns: Option<u8>,
 }
 
 /// A model bundle of task pose, ready to find people in images of any size. The time does not depend on how many there
@@ -90,7 +92,8 @@ impl PoseModel {
         let skeleton = manifest.pose_skeleton()?.clone();
         let post = &mut manifest.postprocessing;
         post.tta = options.tta.unwrap_or(post.tta);
-        let reading = options.reading.or(post.poses).unwrap_or_default();
+        let mut reading = options.reading.or(post.poses).unwrap_or_default();
+        reading.turns = options.turns.unwrap_or(reading.turns);
         post.poses = Some(reading);
         let wrong = |what: &str| Err(Error::new(ErrorKind::Model, what).at("manifest.toml"));
         let pre = &manifest.preprocessing;
@@ -353,8 +356,8 @@ mod tests {
     #[test]
     fn a_turned_image_has_the_turned_poses_where_all_turns_are_looked_at() {
         let (manifest, network) = parts(1.0);
-        let reading = PoseReading { single: true, turns: 4, fill: 0.0, ..PoseReading::default() };
-        let options = PoseOptions { reading: Some(reading), ..PoseOptions::default() };
+        let reading = PoseReading { single: true, fill: 0.0, ..PoseReading::default() };
+        let options = PoseOptions { reading: Some(reading), turns: Some(4), ..PoseOptions::default() };
         let model = PoseModel::from_parts(manifest, network, options).unwrap();
         let picture = image(64, 32);
         let found = model.poses_of(&picture).unwrap();

@@ -362,6 +362,7 @@ fn options_that_cannot_be_are_refused() {
         (vec!["--seconds", "3"], "webcams"),
         (vec!["--black"], "--render"),
         (vec!["--size", "257", "--model", "run"], "cannot be used with"),
+        (vec!["--turns", "4"], "--model"),
         (vec!["--model", &missing], "manifest.toml"),
         (vec!["webcam"], "--seconds 30"),
     ] {

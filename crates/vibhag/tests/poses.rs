@@ -148,6 +148,12 @@ fn from_coco_keypoints_to_scores_and_a_report() {
         let truth = figure(41)[0];
         assert!((neck.x - truth[0]).hypot(neck.y - truth[1]) < 8.0, "scale {scale}: {neck:?} {truth:?}");
     }
+    let photo = format!("{other}/images/f41.png");
+    let out = text(&dir.path().join("out"));
+    let turned = ["pose", &photo, "--model", &run_text, "-o", &out, "--skeleton", "own", "--turns"];
+    assert!(failure(&[&turned[..], &["3"]].concat()).contains("turns"));
+    let found = json(&[&turned[..], &["4", "--json"]].concat(), 0);
+    assert!(!found[0]["people"].as_array().unwrap().is_empty(), "{found}");
 
     let renamed = text(&figures(&dir.path().join("renamed"), 0, 2, ["neck", "pelvis", "left_ankle", "right_ankle"]));
     assert!(failure(&["evaluate", &run_text, &renamed]).contains("keypoints"));

@@ -189,6 +189,10 @@ pub(crate) enum Command {
         /// Longer side of what the network sees, in pixels; larger finds smaller people and takes longer [default: 513]
         #[arg(long, conflicts_with = "model")]
         size: Option<usize>,
+        /// In how many turns a model that knows people upright looks at each picture: 8, 4 or 1; fewer take less time
+        /// [default: the model's]
+        #[arg(long, requires = "model")]
+        turns: Option<u8>,
         /// Most people in a picture [default: 30]
         #[arg(long)]
         max_people: Option<usize>,

@@ -39,7 +39,14 @@ impl Finder {
                 return Err(Error::config("a model sees images at the magnification that it has learnt from")
                     .hint("leave out --size, or leave out --model"));
             }
-            Some(folder) => Network::Model(Box::new(PoseModel::load(folder, request.device, PoseOptions::default())?)),
+            Some(folder) => {
+                let options = PoseOptions { turns: request.turns, ..PoseOptions::default() };
+                Network::Model(Box::new(PoseModel::load(folder, request.device, options)?))
+            }
+            None if request.turns.is_some() => {
+                return Err(Error::config("the network that comes with the program looks at every picture once")
+                    .hint("leave out --turns, or use --model"));
+            }
             None => Network::PoseNet(Box::new(PosePredictor::posenet(request.device, options(request)?)?)),
         };
         Ok(Self { network, min_score, max_people: request.max_people.unwrap_or(usize::MAX) })

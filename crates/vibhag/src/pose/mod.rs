@@ -63,6 +63,8 @@ pub struct PoseRequest {
     pub black: bool,
     /// About the longer side of what the network that comes with the program sees, in pixels.
     pub size: Option<usize>,
+    /// In how many turns the model looks at a picture: 1, 4 or 8.
+    pub turns: Option<u8>,
     /// Most people in a picture.
     pub max_people: Option<usize>,
     /// Least score of a person, 0..=1.
@@ -91,6 +93,7 @@ impl Default for PoseRequest {
             render: false,
             black: false,
             size: None,
+            turns: None,
             max_people: None,
             min_score: None,
             min_keypoint_score: 0.2,
