@@ -10,13 +10,11 @@ ways and their difference, and how many objects of a cell are in pieces in the m
 
 import argparse
 import json
-import os
 import random
-import subprocess
-import time
 from pathlib import Path
 
 import numpy
+from clip import run
 from PIL import Image
 
 Image.MAX_IMAGE_PIXELS = None
@@ -33,17 +31,6 @@ def cell_of(image: numpy.ndarray, way: int) -> numpy.ndarray:
     margin = (CELL - PART) // 2
     cell[margin:margin + PART, margin:margin + PART] = turned
     return cell
-
-
-def predict(binary: str, run: Path, images: Path, out: Path) -> tuple[float, float]:
-    """Seconds, and the peak memory in GiB."""
-    begin = time.monotonic()
-    child = subprocess.Popen([binary, "predict", str(run), str(images), "-o", str(out), "--write", "masks", "--quiet"],
-                             stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if status != 0:
-        raise SystemExit(f"prediction of {images} failed")
-    return time.monotonic() - begin, usage.ru_maxrss / 2**20
 
 
 def numbers(path: Path) -> numpy.ndarray:
@@ -77,8 +64,13 @@ def main() -> None:
         Image.fromarray(cell_of(photos[photo], way)).save(parts / f"{photo:04d}_{way}.png")
     Image.fromarray(mosaic).save(whole / "mosaic.png")
 
-    predict(arguments.binary, arguments.run, parts, arguments.out / "parts_out")
-    seconds, memory = predict(arguments.binary, arguments.run, whole, arguments.out / "whole_out")
+    def predict(images: Path) -> tuple[float, float]:
+        out = images.with_name(f"{images.name}_out")
+        return run([arguments.binary, "predict", str(arguments.run), str(images), "-o", str(out),
+                    "--write", "masks", "--quiet"])
+
+    predict(parts)
+    seconds, memory = predict(whole)
     found = numbers(arguments.out / "whole_out" / "masks" / "mosaic.png")
     expected = split = 0
     for index, (photo, way) in enumerate(cells):
@@ -93,7 +85,7 @@ def main() -> None:
             split += int((shares > PIECE).sum() > 1)
     count = len(numpy.unique(found[found > 0]))
     print(json.dumps({
-        "side": columns * CELL, "cells": len(cells), "seconds": round(seconds, 1), "peak_gib": round(memory, 2),
+        "side": columns * CELL, "cells": len(cells), "seconds": round(seconds, 1), "peak_gib": round(memory / 1024, 2),
         "objects_of_parts": expected, "objects_of_mosaic": count,
         "difference": round(abs(count - expected) / max(expected, 1), 5), "split": split,
     }))

@@ -43,7 +43,7 @@ impl Augmenter {
         let (fallen, other) = (rng.chance(rules.fallen), rng.below(Turn::ALL.len() - 1) + 1);
         let turn = if fallen && rules.upright && self.moves() { Turn::ALL[other] } else { Turn::default() };
         let leaning = if rules.upright { mean_lean(people, &rules.skeleton) } else { 0.0 };
-        let map = self.draw(sample, key, turn.radians().to_degrees() + leaning, out.planes).map;
+        let map = self.draw(sample, key, turn.degrees() + leaning, out.planes).map;
         let (_, height, width) = self.shape();
         let Some(back) = map.inverse() else {
             return Err(Error::config("the window shows a single point of the image"));

@@ -26,9 +26,9 @@ impl Turn {
         Some(Self(quarters.rem_euclid(4.0) as u8))
     }
 
-    /// The angle of the turn, in radians.
-    pub fn radians(self) -> f64 {
-        f64::from(self.0) * std::f64::consts::FRAC_PI_2
+    /// The angle of the turn, in degrees.
+    pub fn degrees(self) -> f64 {
+        f64::from(self.0) * 90.0
     }
 
     /// Whether it is no turn.

@@ -29,7 +29,6 @@ impl PoseStage {
     /// A stage over `features` channels of features and `maps` maps, with `width` hidden channels, that halves the
     /// resolution `halvings` times.
     pub fn new(features: usize, maps: usize, width: usize, halvings: usize, device: &Device) -> Self {
-        let same = || conv_stack(&[width, width], Order::NormRelu, device);
         let halving = || {
             let conv = ConvSpec::new(width, width, 3).stride(2).init(device);
             Sequential::new(vec![Layer::Conv(conv), Layer::Norm(BatchNorm::new(width, device)), Layer::relu()])
@@ -38,7 +37,7 @@ impl PoseStage {
             first: conv_stack(&[features + maps, width], Order::NormRelu, device),
             down: (0..halvings).map(|_| halving()).collect(),
             deepest: conv_stack(&[width; DEEPEST + 1], Order::NormRelu, device),
-            up: (0..halvings).map(|_| same()).collect(),
+            up: (0..halvings).map(|_| conv_stack(&[width, width], Order::NormRelu, device)).collect(),
             maps: ConvSpec::new(width, maps, 1).bias().init(device),
         }
     }

@@ -42,8 +42,9 @@ const POSENET_SKELETON: &str = "coco-17";
 const REACH: f32 = 0.5;
 /// Share of people who lean by more than 45 degrees from which on all are turned upright.
 const TURNED: f32 = 0.2;
-/// Degrees by which the augmentation turns people at most. Of eight turns that prediction looks at one leaves less than 23.
+/// Degrees by which the augmentation turns people at most.
 const ROTATION: f32 = 40.0;
+/// The same where all are turned upright: one of the eight turns that prediction looks at leaves less than 23 degrees.
 const UPRIGHT_ROTATION: f32 = 30.0;
 /// Widths of the decoder and of the second stage: at a quarter of the resolution they cost as much as the encoder.
 const DECODER: [usize; 3] = [96, 96, 96];
