@@ -5,12 +5,14 @@
 IMAGES is a folder of photos; those of 256 x 256 pixels are used. Each lies in a cell of 300 pixels on the median colour
 of its border, so that nothing of two cells touches, mirrored and turned in eight ways until the mosaic is full.
 Every cell is predicted alone too. Printed are the peak memory of the mosaic's prediction, the number of objects of both
-ways and their difference, and how many objects of a cell are in pieces in the mosaic.
+ways and their difference, and how many objects of a cell are in pieces in the mosaic. If seams broke objects, those in
+pieces would lie across edges of windows more often than objects do at large, so both shares are printed.
 """
 
 import argparse
 import json
 import random
+import tomllib
 from pathlib import Path
 
 import numpy
@@ -31,6 +33,21 @@ def cell_of(image: numpy.ndarray, way: int) -> numpy.ndarray:
     margin = (CELL - PART) // 2
     cell[margin:margin + PART, margin:margin + PART] = turned
     return cell
+
+
+def window_edges(manifest: dict, side: int) -> numpy.ndarray:
+    """Whether an edge of a window lies at each row (and column): where it begins, and the first after its end.
+
+    Within a pixel, as starts that are not whole are rounded.
+    """
+    window = manifest["preprocessing"]["geometry"]["height"]
+    last = max(side - window, 0)
+    gaps = -(-last // max(int(window * (1 - manifest["postprocessing"]["overlap"])), 1))
+    starts = numpy.round(numpy.linspace(0, last, gaps + 1)).astype(int)
+    edges = numpy.zeros(side, bool)
+    edges[starts[1:]] = True
+    edges[starts[:-1] + window] = True
+    return edges
 
 
 def numbers(path: Path) -> numpy.ndarray:
@@ -72,22 +89,29 @@ def main() -> None:
     predict(parts)
     seconds, memory = predict(whole)
     found = numbers(arguments.out / "whole_out" / "masks" / "mosaic.png")
-    expected = split = 0
+    manifest = tomllib.loads((arguments.run / "model" / "manifest.toml").read_text())
+    edges = window_edges(manifest, columns * CELL)
+    # By whether an object is in pieces: how many there are, and how many of them lie across an edge.
+    objects, across = [0, 0], [0, 0]
     for index, (photo, way) in enumerate(cells):
         part = numbers(arguments.out / "parts_out" / "masks" / f"{photo:04d}_{way}.png")
         top, left = index // columns * CELL, index % columns * CELL
         cell = found[top:top + CELL, left:left + CELL]
-        objects = numpy.unique(part[part > 0])
-        expected += len(objects)
-        for number in objects:
-            under = cell[part == number]
+        for number in numpy.unique(part[part > 0]):
+            down, right = numpy.nonzero(part == number)
+            under = cell[down, right]
             shares = numpy.unique(under[under > 0], return_counts=True)[1] / len(under)
-            split += int((shares > PIECE).sum() > 1)
+            pieces = int((shares > PIECE).sum() > 1)
+            objects[pieces] += 1
+            across[pieces] += int(edges[top + down].any() or edges[left + right].any())
+    expected = sum(objects)
     count = len(numpy.unique(found[found > 0]))
     print(json.dumps({
         "side": columns * CELL, "cells": len(cells), "seconds": round(seconds, 1), "peak_gib": round(memory / 1024, 2),
         "objects_of_parts": expected, "objects_of_mosaic": count,
-        "difference": round(abs(count - expected) / max(expected, 1), 5), "split": split,
+        "difference": round(abs(count - expected) / max(expected, 1), 5), "in_pieces": objects[1],
+        "in_pieces_across_edges": round(across[1] / max(objects[1], 1), 3),
+        "all_across_edges": round(sum(across) / max(expected, 1), 3),
     }))
 
 
