@@ -70,6 +70,8 @@ def main() -> None:
     for folder in (parts, whole):
         folder.mkdir(parents=True, exist_ok=True)
     columns = arguments.side // CELL
+    manifest = tomllib.loads((arguments.run / "model" / "manifest.toml").read_text())
+    edges = window_edges(manifest, columns * CELL)
     kinds = [(photo, way) for way in range(8) for photo in range(len(photos))]
     cells = [kinds[index % len(kinds)] for index in range(columns * columns)]
     random.Random(7).shuffle(cells)
@@ -89,8 +91,6 @@ def main() -> None:
     predict(parts)
     seconds, memory = predict(whole)
     found = numbers(arguments.out / "whole_out" / "masks" / "mosaic.png")
-    manifest = tomllib.loads((arguments.run / "model" / "manifest.toml").read_text())
-    edges = window_edges(manifest, columns * CELL)
     # By whether an object is in pieces: how many there are, and how many of them lie across an edge.
     objects, across = [0, 0], [0, 0]
     for index, (photo, way) in enumerate(cells):
